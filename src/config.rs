@@ -1,0 +1,1 @@
+//! Configuration: where files are, what the config file, the environment and the flags say.

@@ -1,0 +1,104 @@
+//! Engines: Harmony token ids in, Harmony events out.
+//!
+//! An engine owns a model (or a connection to one) and nothing else: it knows neither tools nor sessions.
+//! `engine/mistral` runs a checkpoint in process, `engine/scripted` replays fixtures in tests. The one
+//! thing to know: the ids of [`EngineEvent::Finished`] are the record of what was generated, stop token
+//! included, and go back into the next prompt untouched, so that a prefix cache keeps holding.
+
+pub mod mistral;
+pub mod scripted;
+
+use crate::conversation::{PromptProfile, TokenId, Usage};
+use crate::harmony::HarmonyEvent;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How the next token is chosen. OpenAI's recommendation for GPT-OSS is temperature 1.0, top-p 1.0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// 0 is greedy.
+    pub temperature: f32,
+    pub top_p: f32,
+    pub min_p: f32,
+    /// The same seed, prompt and build give the same tokens.
+    pub seed: u64,
+}
+
+impl Sampling {
+    pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, seed: 0 };
+}
+
+/// One generation.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// Harmony ids, ending in `<|start|>assistant`.
+    pub prompt: Vec<TokenId>,
+    pub sampling: Sampling,
+    /// At most this many new tokens.
+    pub max_tokens: usize,
+    /// Cancelling stops the stream at the next token; `Finished` still comes, with what there was.
+    pub cancel: CancellationToken,
+}
+
+/// What an engine is, once loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineInfo {
+    /// As the user named it, e.g. `gpt-oss-20b` or `demo`.
+    pub name: String,
+    pub profile: PromptProfile,
+    /// Tokens that prompt and answer may have together.
+    pub context_length: usize,
+    /// `cpu`, `cuda:0`, `metal`, or the server's address.
+    pub device: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// `<|return|>`, `<|call|>`, or the scripted equivalent.
+    Stop,
+    /// `max_tokens` or the context was reached.
+    Length,
+    Cancelled,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum EngineEvent {
+    /// Prompt tokens computed so far, of the total that were not cached.
+    Prefill { done: usize, total: usize },
+    /// What the stream says; `reasoning tokens` are counted by the engine adapter.
+    Harmony(HarmonyEvent),
+    /// The last event of a generation that ran.
+    Finished { tokens: Vec<TokenId>, usage: Usage, stop: StopReason },
+    /// The last event of a generation that broke; what was generated until then is kept.
+    Failed { error: EngineError, tokens: Vec<TokenId> },
+}
+
+/// What can go wrong with a model or its engine. Every message names the thing and the next step.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum EngineError {
+    #[error("{model}: {reason}\n  {hint}")]
+    Unavailable { model: String, reason: String, hint: String },
+    #[error("{model} needs {need_mib} MiB of {kind} and {have_mib} MiB are free\n  {hint}")]
+    NotEnoughMemory { model: String, kind: &'static str, need_mib: u64, have_mib: u64, hint: String },
+    #[error("the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation with /new, or compact this one with /compact")]
+    ContextFull { prompt: usize, context: usize },
+    #[error("the engine stopped: {0}\n  the conversation is kept; try again")]
+    Broken(String),
+}
+
+/// Progress of a load, for the status bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadProgress {
+    pub stage: &'static str,
+    /// Bytes of weights read so far and in all; `None` where a stage has no size.
+    pub bytes: Option<(u64, u64)>,
+    pub elapsed: Duration,
+}
+
+/// A loaded model. `generate` returns at once; events come over the channel, whose capacity is the
+/// engine's own (it joins deltas rather than block the model when the reader is slow).
+pub trait Engine: Send + Sync + std::fmt::Debug {
+    fn info(&self) -> &EngineInfo;
+    fn generate(&self, request: GenerateRequest) -> mpsc::Receiver<EngineEvent>;
+}

@@ -1,0 +1,19 @@
+//! Descant: a terminal coding assistant that runs GPT-OSS on the user's own machine.
+//!
+//! `docs/architecture.md` is the map. In short: `tui` and `cli` speak to `agent` through commands and
+//! events; `agent` prompts an `engine`, reads its Harmony stream, runs `tools`; edits become a `patch`
+//! plan that the user reviews before a byte is written. `tests/architecture.rs` holds who may import whom.
+
+pub mod agent;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod conversation;
+pub mod engine;
+pub mod harmony;
+pub mod patch;
+pub mod sandbox;
+pub mod session;
+pub mod tools;
+pub mod tui;
+pub mod workspace;

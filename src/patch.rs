@@ -1,0 +1,129 @@
+//! Edits: from the text of an `apply_patch` call to bytes on disk, and back.
+//!
+//! V4A text -> [`v4a`] -> `Patch` -> [`locate`] against the bytes on disk -> [`Plan`] (pre-image, post-image
+//! and hunks of every file) -> the user's [`Decisions`] -> [`apply`] (git2 selects the hunks, the journal
+//! keeps both images, temp file + rename per file). Nothing is written while any part fails. It does not
+//! know about models or terminals; all file access goes through [`crate::workspace`].
+
+pub mod apply;
+pub mod diff;
+pub mod journal;
+pub mod locate;
+pub mod plan;
+pub mod v4a;
+
+use crate::workspace::WorkspacePath;
+use serde::{Deserialize, Serialize};
+
+/// Numbers the hunks of a plan from 0, through all its files in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HunkId(pub usize);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    Add,
+    Update,
+    Delete,
+    /// Moved to `FilePlan::target`, with or without changed lines.
+    Move,
+}
+
+/// How a hunk's context was found; shown to user and model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocateStage {
+    Exact,
+    TrailingSpace,
+    Indentation,
+    Punctuation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineKind {
+    Context,
+    Removed,
+    Added,
+}
+
+/// A line of a hunk without its line ending; bytes that are not UTF-8 are shown as U+FFFD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HunkLine {
+    pub kind: LineKind,
+    pub text: String,
+}
+
+/// A hunk of the unified diff between pre- and post-image. Line numbers count from 1, as in `@@ -a,b +c,d @@`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hunk {
+    pub id: HunkId,
+    pub old_start: usize,
+    pub old_lines: usize,
+    pub new_start: usize,
+    pub new_lines: usize,
+    pub lines: Vec<HunkLine>,
+}
+
+impl Hunk {
+    /// `@@ -8,2 +8,3` with a length of 1 left out, as git writes it.
+    pub fn range(&self) -> String {
+        let part = |start: usize, len: usize| if len == 1 { start.to_string() } else { format!("{start},{len}") };
+        format!("@@ -{} +{}", part(self.old_start, self.old_lines), part(self.new_start, self.new_lines))
+    }
+}
+
+/// What a plan does to one file. `pre` is `None` for an added file, `post` for a deleted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePlan {
+    pub kind: ChangeKind,
+    pub path: WorkspacePath,
+    /// Where a moved file goes.
+    pub target: Option<WorkspacePath>,
+    pub pre: Option<Vec<u8>>,
+    pub post: Option<Vec<u8>>,
+    /// Unix mode bits of the pre-image (or 0o644 for an added file).
+    pub mode: u32,
+    /// The loosest stage any hunk needed.
+    pub stage: LocateStage,
+    /// Reviewed one by one. A delete has one hunk with every line; an empty file none (reviewed whole:
+    /// its decision is that of [`Decisions::files`]).
+    pub hunks: Vec<Hunk>,
+}
+
+/// A patch located against the files as they are; nothing is written yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub files: Vec<FilePlan>,
+}
+
+/// The user's word on one hunk or file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Accept,
+    Reject { note: Option<String> },
+}
+
+/// A decision for every hunk of a plan, and one for every file that has no hunks. What is absent is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decisions {
+    pub hunks: std::collections::BTreeMap<HunkId, Decision>,
+    /// By index in [`Plan::files`], for files without hunks.
+    pub files: std::collections::BTreeMap<usize, Decision>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The journal's number of this checkpoint.
+    pub checkpoint: u64,
+    /// In plan order; only files that changed.
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub kind: ChangeKind,
+    pub path: WorkspacePath,
+    pub target: Option<WorkspacePath>,
+}
