@@ -19,8 +19,9 @@ pub enum AgentCommand {
     Submit(String),
     /// Stop the running turn as soon as possible; what was generated is kept.
     Interrupt,
-    /// The answer to an [`AgentEvent::ReviewRequested`].
-    Review { review: ReviewId, decisions: Decisions },
+    /// The answer to an [`AgentEvent::ReviewRequested`]. `plan` is the one the user decided on: splitting
+    /// or editing a hunk changes it, and the ids in `decisions` are its ids.
+    Review { review: ReviewId, plan: Box<Plan>, decisions: Decisions },
     SetEffort(Effort),
     Undo,
     Redo,
