@@ -1,1 +1,131 @@
-//! Configuration: where files are, what the config file, the environment and the flags say.
+//! Configuration: which folders are ours, and what the config file, the environment and the flags say.
+//!
+//! Layers, strongest first: flags (`-c key=value` and the named ones), `DESCANT_*` variables, the user's
+//! `config.toml`, the defaults here. Nothing else in the crate reads the environment. A project's own
+//! `.descant/config.toml` is not read, so a repository cannot loosen anything. A new key is one field here
+//! and one row of [`KEYS`].
+
+mod layers;
+mod paths;
+
+pub use layers::{ConfigError, Layers};
+pub use paths::{Paths, create_private_dir};
+
+use crate::conversation::Effort;
+use serde::Deserialize;
+
+/// Every key a user may set, with what it means. `descant help` and the docs are checked against it.
+pub const KEYS: &[(&str, &str)] = &[
+    (
+        "model",
+        "model to run: auto, demo, gpt-oss-20b, gpt-oss-120b, a hub id, or a checkpoint folder",
+    ),
+    ("effort", "reasoning effort: low, medium, high"),
+    ("theme", "auto, dark, light, ansi16"),
+    ("context", "tokens of context to reserve memory for"),
+    ("max_output_tokens", "most tokens of one generation"),
+    (
+        "offline",
+        "true forbids every connection, also those asked for by name",
+    ),
+    (
+        "sampling.temperature",
+        "0 is greedy; OpenAI recommends 1.0 for GPT-OSS",
+    ),
+    ("sampling.top_p", "nucleus sampling, 0 < p <= 1"),
+    (
+        "sampling.min_p",
+        "drop tokens less likely than this share of the likeliest",
+    ),
+    (
+        "sampling.seed",
+        "the same seed and prompt give the same answer",
+    ),
+    ("sandbox.enabled", "false: never offer python"),
+    ("sandbox.image", "container image with python3 in it"),
+    (
+        "sandbox.memory_mib",
+        "memory of the container, swap included",
+    ),
+    ("sandbox.pids", "processes and threads in the container"),
+    ("sandbox.cpus", "CPUs the container may use"),
+    ("sandbox.timeout_s", "wall-clock seconds of one cell"),
+    ("sandbox.output_kib", "output kept of one cell"),
+];
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub model: String,
+    pub effort: Effort,
+    pub theme: String,
+    /// Tokens; `None`: what the model and the memory allow.
+    pub context: Option<usize>,
+    pub max_output_tokens: usize,
+    pub offline: bool,
+    pub sampling: SamplingConfig,
+    pub sandbox: SandboxSettings,
+}
+
+/// OpenAI's recommended defaults for GPT-OSS.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SamplingConfig {
+    pub temperature: f32,
+    pub top_p: f32,
+    pub min_p: f32,
+    /// `None`: a new one each start.
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SandboxSettings {
+    pub enabled: bool,
+    pub image: String,
+    pub memory_mib: u64,
+    pub pids: i64,
+    pub cpus: f64,
+    pub timeout_s: u64,
+    pub output_kib: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            model: "auto".into(),
+            effort: Effort::Medium,
+            theme: "auto".into(),
+            context: None,
+            max_output_tokens: 16_384,
+            offline: false,
+            sampling: SamplingConfig::default(),
+            sandbox: SandboxSettings::default(),
+        }
+    }
+}
+
+impl Default for SamplingConfig {
+    fn default() -> Self {
+        SamplingConfig {
+            temperature: 1.0,
+            top_p: 1.0,
+            min_p: 0.0,
+            seed: None,
+        }
+    }
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        SandboxSettings {
+            enabled: true,
+            image: "python:3.13-slim".into(),
+            memory_mib: 1024,
+            pids: 128,
+            cpus: 2.0,
+            timeout_s: 60,
+            output_kib: 64,
+        }
+    }
+}

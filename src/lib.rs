@@ -14,6 +14,7 @@ pub mod harmony;
 pub mod patch;
 pub mod sandbox;
 pub mod session;
+pub mod text;
 pub mod tools;
 pub mod tui;
 pub mod workspace;

@@ -1,0 +1,183 @@
+//! The command line: what the user typed ([`Args`]), and the commands that need no terminal UI.
+//!
+//! `once` runs one turn for scripts, `review` is the line-oriented choice of hunks. The subcommands themselves
+//! are put together in `app`. This module speaks to the agent through its commands and events only. stdout carries
+//! the answer; everything else goes to stderr.
+
+pub mod editor;
+pub mod exit;
+pub mod jsonl;
+pub mod once;
+pub mod output;
+pub mod review;
+
+use crate::conversation::Effort;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A coding assistant in the terminal that runs GPT-OSS on this machine and writes only what you approve.
+#[derive(Debug, Parser)]
+#[command(name = "descant", version, about, max_term_width = 100, args_conflicts_with_subcommands = false)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// What to ask; with --once, `-` or nothing reads standard input
+    #[arg(value_name = "PROMPT")]
+    pub prompt: Option<String>,
+
+    #[command(flatten)]
+    pub once: OnceArgs,
+
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// `--once` and what goes with it.
+#[derive(Debug, ClapArgs)]
+pub struct OnceArgs {
+    /// One turn without the terminal UI
+    #[arg(long)]
+    pub once: bool,
+
+    /// What happens to proposed changes [default: ask on a terminal, else none]
+    #[arg(long, value_enum, requires = "once")]
+    pub apply: Option<Apply>,
+
+    /// One JSON object a line on stdout, in the event schema of `codex exec --json`
+    #[arg(long, requires = "once")]
+    pub json: bool,
+
+    /// Write the last message to FILE as well
+    #[arg(short = 'o', long, value_name = "FILE", requires = "once")]
+    pub output_last_message: Option<PathBuf>,
+
+    /// Give up after SECS seconds (exit code 124)
+    #[arg(long, value_name = "SECS", requires = "once", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct CommonArgs {
+    /// Work in DIR instead of the current folder
+    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    pub cd: Option<PathBuf>,
+
+    /// Model: demo, gpt-oss-20b, gpt-oss-120b, a hub id in the cache, or a checkpoint folder
+    #[arg(short, long, value_name = "NAME|PATH", global = true)]
+    pub model: Option<String>,
+
+    /// Use a model server instead of the model in process
+    #[arg(long, value_name = "URL", global = true)]
+    pub server: Option<String>,
+
+    /// How much the model reasons
+    #[arg(long, value_enum, global = true)]
+    pub effort: Option<Effort>,
+
+    /// Set a configuration key, e.g. -c sampling.temperature=0
+    #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
+    pub set: Vec<String>,
+
+    /// Forbid every network connection
+    #[arg(long, global = true)]
+    pub offline: bool,
+
+    /// Colour in the output
+    #[arg(long, value_enum, default_value = "auto", global = true)]
+    pub color: ColorChoice,
+
+    /// Log more to the log file (-v, -vv)
+    #[arg(short, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Apply {
+    /// Propose: print the diff, write nothing
+    None,
+    /// Choose hunk by hunk
+    Ask,
+    /// Write everything
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Review and apply an apply_patch (V4A) text
+    Apply {
+        /// The patch; `-` or nothing reads standard input
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Apply all of it without asking
+        #[arg(long, conflicts_with = "check")]
+        yes: bool,
+        /// Only test whether it applies, and print the diff
+        #[arg(long)]
+        check: bool,
+    },
+    /// Take the last applied patch back
+    Undo,
+    /// Apply the patch that was undone last again
+    Redo,
+    /// List the applied patches that can be undone
+    Checkpoints,
+    /// Run Python in the sandbox as the model would
+    Python {
+        /// The program; `-` or nothing reads standard input
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// List, show or remove recorded conversations
+    Sessions {
+        #[command(subcommand)]
+        command: Option<SessionsCommand>,
+    },
+    /// Continue a recorded conversation
+    Resume {
+        /// Its id or the beginning of it
+        id: Option<String>,
+        /// The newest of this folder
+        #[arg(long, conflicts_with = "id")]
+        last: bool,
+    },
+    /// List the models on this machine
+    Models {
+        #[command(subcommand)]
+        command: Option<ModelsCommand>,
+    },
+    /// Say what works on this machine and what is missing
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print shell completions
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// A line each, newest first
+    List,
+    /// Print a conversation
+    Show { id: String },
+    /// Remove the record of a conversation
+    Rm { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// A line each
+    List,
+}

@@ -1,0 +1,29 @@
+//! The user's own editor, for a text that is part of a question.
+
+use anyhow::{Context, bail};
+use std::io::Write;
+
+/// Opens `body` in `editor` (a command line; its words are split at white space, the file comes last) and
+/// gives back what was saved. The file has the ending `.diff`, so that editors colour it.
+///
+/// # Errors
+/// When the editor cannot be started or does not exit with 0.
+pub fn edit_text(editor: &str, body: &str) -> anyhow::Result<String> {
+    let mut file = tempfile::Builder::new()
+        .prefix("descant-hunk-")
+        .suffix(".diff")
+        .tempfile()?;
+    file.write_all(body.as_bytes())?;
+    file.flush()?;
+    let mut words = editor.split_whitespace();
+    let program = words.next().context("no editor: set VISUAL or EDITOR")?;
+    let status = std::process::Command::new(program)
+        .args(words)
+        .arg(file.path())
+        .status()
+        .with_context(|| format!("cannot start the editor `{editor}`; set VISUAL or EDITOR"))?;
+    if !status.success() {
+        bail!("the editor `{editor}` ended with {status}; the hunk is as it was");
+    }
+    std::fs::read_to_string(file.path()).context("cannot read what the editor saved")
+}

@@ -1,0 +1,276 @@
+//! Choosing hunks on a plain terminal, line by line, with the keys of `git add -p`.
+//!
+//! The terminal UI has its own screen; this one serves `--once --apply ask` and `descant apply`. [`ask`] is
+//! pure in its streams, so tests feed it text; [`on_terminal`] gives it the controlling terminal, also when
+//! standard input is a pipe.
+
+use super::output::{Style, paint};
+use crate::patch::{Decision, Decisions, FilePlan, HunkId, LineKind, LocateStage, Plan};
+use crate::text;
+use anyhow::Context;
+use std::io::{BufRead, Write};
+
+const HELP: &str = "\
+y  apply this hunk            n  leave it out, with a note to the model
+a  apply it and the rest of the file    d  leave it and the rest of the file out
+s  split it at unchanged lines          e  edit it in $VISUAL or $EDITOR
+r  go back to the one before            q  quit: what is undecided is left out
+?  this help
+";
+
+/// [`ask`] on the controlling terminal, off the async threads. Gives back the plan, which splitting and
+/// editing may have changed.
+///
+/// # Errors
+/// When there is no terminal to ask on.
+pub async fn on_terminal(
+    plan: Plan,
+    color: bool,
+    editor: String,
+) -> anyhow::Result<(Plan, Decisions)> {
+    tokio::task::spawn_blocking(move || {
+        let open = |write: bool| {
+            std::fs::OpenOptions::new()
+                .read(!write)
+                .write(write)
+                .open(if cfg!(windows) { "CONIN$" } else { "/dev/tty" })
+                .context("there is no terminal to ask on; use --apply all or --apply none")
+        };
+        let mut input = std::io::BufReader::new(open(false)?);
+        let mut output = open(true)?;
+        let mut plan = plan;
+        let decisions = ask(&mut plan, &mut input, &mut output, color, &editor)?;
+        Ok((plan, decisions))
+    })
+    .await
+    .context("the review broke off")?
+}
+
+/// Asks about every hunk of `plan`; `editor` is the command for `e`. The end of the input leaves out what is undecided.
+///
+/// # Errors
+/// When the streams fail.
+pub fn ask(
+    plan: &mut Plan,
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    color: bool,
+    editor: &str,
+) -> anyhow::Result<Decisions> {
+    let mut decisions = Decisions::default();
+    let mut at = 0;
+    loop {
+        let targets = targets(plan);
+        let Some(&target) = targets.get(at) else {
+            return Ok(decisions);
+        };
+        show(plan, target, (at + 1, targets.len()), output, color)?;
+        let Some(key) = prompt(input, output, color, "Apply this [y,n,a,d,s,e,r,q,?]? ")? else {
+            return Ok(decisions);
+        };
+        match key.trim() {
+            "y" => {
+                decide(&mut decisions, target, Decision::Accept);
+                at += 1;
+            }
+            "n" => {
+                let note = note(input, output, color)?;
+                decide(&mut decisions, target, Decision::Reject { note });
+                at += 1;
+            }
+            key @ ("a" | "d") => {
+                let decision = if key == "a" {
+                    Decision::Accept
+                } else {
+                    Decision::Reject {
+                        note: note(input, output, color)?,
+                    }
+                };
+                while let Some(&next) = targets.get(at).filter(|t| t.file == target.file) {
+                    decide(&mut decisions, next, decision.clone());
+                    at += 1;
+                }
+            }
+            "s" => {
+                if !target
+                    .hunk
+                    .is_some_and(|id| split(plan, &mut decisions, id))
+                {
+                    writeln!(
+                        output,
+                        "This hunk has no unchanged line inside to split at."
+                    )?;
+                }
+            }
+            "e" => match target.hunk {
+                Some(id) => {
+                    if let Err(error) = edit(plan, id, editor) {
+                        writeln!(
+                            output,
+                            "{}",
+                            paint(color, Style::Red, &format!("{error:#}"))
+                        )?;
+                    }
+                }
+                None => writeln!(output, "There is no text to edit in this change.")?,
+            },
+            "r" => at = at.saturating_sub(1),
+            "q" => return Ok(decisions),
+            _ => write!(output, "{HELP}")?,
+        }
+    }
+}
+
+/// One question: a hunk, or a file that has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Target {
+    file: usize,
+    hunk: Option<HunkId>,
+}
+
+fn targets(plan: &Plan) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for (file, change) in plan.files.iter().enumerate() {
+        if change.hunks.is_empty() {
+            targets.push(Target { file, hunk: None });
+        }
+        targets.extend(change.hunks.iter().map(|h| Target {
+            file,
+            hunk: Some(h.id),
+        }));
+    }
+    targets
+}
+
+fn decide(decisions: &mut Decisions, target: Target, decision: Decision) {
+    match target.hunk {
+        Some(id) => decisions.hunks.insert(id, decision),
+        None => decisions.files.insert(target.file, decision),
+    };
+}
+
+/// Splits and moves the decisions on later hunks along with their new numbers.
+fn split(plan: &mut Plan, decisions: &mut Decisions, id: HunkId) -> bool {
+    let before = plan.files.iter().map(|f| f.hunks.len()).sum::<usize>();
+    if !plan.split_hunk(id) {
+        return false;
+    }
+    let more = plan.files.iter().map(|f| f.hunks.len()).sum::<usize>() - before;
+    let old = std::mem::take(&mut decisions.hunks);
+    decisions.hunks = old
+        .into_iter()
+        .filter(|(h, _)| *h != id)
+        .map(|(h, d)| (if h > id { HunkId(h.0 + more) } else { h }, d))
+        .collect();
+    true
+}
+
+fn show(
+    plan: &Plan,
+    target: Target,
+    (number, of): (usize, usize),
+    output: &mut impl Write,
+    color: bool,
+) -> anyhow::Result<()> {
+    let Some(file) = plan.files.get(target.file) else {
+        return Ok(());
+    };
+    writeln!(
+        output,
+        "{}",
+        paint(
+            color,
+            Style::Bold,
+            &format!("{} ({number} of {of})", title(file))
+        )
+    )?;
+    if file.stage != LocateStage::Exact {
+        let how = match file.stage {
+            LocateStage::Exact => "",
+            LocateStage::TrailingSpace => "found by ignoring trailing white space",
+            LocateStage::Indentation => "found by ignoring indentation",
+            LocateStage::Punctuation => "found by folding Unicode punctuation",
+        };
+        writeln!(output, "{}", paint(color, Style::Yellow, how))?;
+    }
+    let Some(hunk) = target
+        .hunk
+        .and_then(|id| file.hunks.iter().find(|h| h.id == id))
+    else {
+        return Ok(());
+    };
+    writeln!(
+        output,
+        "{}",
+        paint(color, Style::Cyan, &format!("{} @@", hunk.range()))
+    )?;
+    for line in &hunk.lines {
+        let line_text = text::visible(&line.text);
+        let painted = match line.kind {
+            LineKind::Context => format!(" {line_text}"),
+            LineKind::Removed => paint(color, Style::Red, &format!("-{line_text}")),
+            LineKind::Added => paint(color, Style::Green, &format!("+{line_text}")),
+        };
+        writeln!(output, "{painted}")?;
+    }
+    Ok(())
+}
+
+fn title(file: &FilePlan) -> String {
+    use crate::patch::ChangeKind::{Add, Delete, Move, Update};
+    let path = text::visible(file.path.as_str());
+    match (file.kind, &file.target) {
+        (Add, _) => format!("new file {path}"),
+        (Delete, _) => format!("delete {path}"),
+        (Move, Some(to)) => format!("move {path} to {}", text::visible(to.as_str())),
+        (Update | Move, _) => path,
+    }
+}
+
+fn note(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    color: bool,
+) -> anyhow::Result<Option<String>> {
+    let line = prompt(input, output, color, "Note to the model (Enter for none): ")?;
+    Ok(line.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()))
+}
+
+fn prompt(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    color: bool,
+    question: &str,
+) -> anyhow::Result<Option<String>> {
+    write!(output, "{}", paint(color, Style::Bold, question))?;
+    output.flush()?;
+    let mut line = String::new();
+    Ok((input.read_line(&mut line)? > 0).then_some(line))
+}
+
+/// Opens the hunk in the user's editor and takes what comes back.
+fn edit(plan: &mut Plan, id: HunkId, editor: &str) -> anyhow::Result<()> {
+    let Some(hunk) = plan
+        .files
+        .iter()
+        .flat_map(|f| &f.hunks)
+        .find(|h| h.id == id)
+    else {
+        return Ok(());
+    };
+    let body: String = hunk
+        .lines
+        .iter()
+        .map(|line| {
+            let sign = match line.kind {
+                LineKind::Context => ' ',
+                LineKind::Removed => '-',
+                LineKind::Added => '+',
+            };
+            format!("{sign}{}\n", line.text)
+        })
+        .collect();
+    let edited = super::editor::edit_text(editor, &body)?;
+    plan.edit_hunk(id, &edited)?;
+    Ok(())
+}
