@@ -1,0 +1,2 @@
+//! Cost per token of the Harmony parser; see the end of the file for what is printed.
+fn main() {}
