@@ -1,0 +1,244 @@
+use super::*;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn user(text: &str) -> Item {
+    Item::User { text: text.into() }
+}
+
+fn some_items() -> Vec<Item> {
+    vec![
+        user("hello\u{2028}there \"quoted\"\nand more"),
+        Item::Generated {
+            tokens: vec![200_005, 35_644, 200_008, 1, 200_012],
+        },
+        Item::ToolResult {
+            call: crate::conversation::CallId(1),
+            tool: "functions.search".into(),
+            text: "a.rs:1:fn\0main".into(),
+        },
+    ]
+}
+
+fn written(state: &Path) -> (Writer, Vec<Item>) {
+    let mut writer = Writer::create(state, Path::new("/repo"), "demo", at(1_795_200_780)).unwrap();
+    writer
+        .append(&Record::TurnStarted { turn: TurnId(1) })
+        .unwrap();
+    for item in some_items() {
+        writer.append(&item.into()).unwrap();
+    }
+    let end = TurnEnd::Failed {
+        error: "it broke".into(),
+    };
+    writer
+        .append(&Record::TurnEnded {
+            turn: TurnId(1),
+            usage: Usage::default(),
+            end,
+        })
+        .unwrap();
+    (writer, some_items())
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state/descant");
+    let (writer, items) = written(&state);
+    let loaded = load(writer.path()).unwrap();
+    assert_eq!(loaded.items, items);
+    assert_eq!(loaded.turns, 1);
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(
+        loaded.head,
+        Head {
+            descant_session: VERSION,
+            id: writer.id().clone(),
+            created: 1_795_200_780,
+            workspace: "/repo".into(),
+            model: "demo".into(),
+        }
+    );
+    assert_eq!(
+        recent(&state).unwrap(),
+        [(loaded.head, writer.path().to_owned())]
+    );
+}
+
+#[test]
+fn ids_sort_by_time_and_name_no_folder() {
+    let id = SessionId::new(at(1_795_200_780), 0x3fa2_b1c4);
+    assert_eq!(id.as_str(), "20261120T185300Z-3fa2b1c4");
+    assert!(SessionId::new(at(1_795_200_779), u32::MAX) < id);
+    assert_eq!(
+        SessionId::new(at(951_782_400), 0).as_str(),
+        "20000229T000000Z-00000000"
+    );
+    assert_eq!(
+        SessionId::new(at(4_107_542_399), 0).as_str(),
+        "21000228T235959Z-00000000"
+    );
+    assert_eq!(utc_date(at(1_795_200_780)), "2026-11-20");
+    for bad in ["", "../x", "a/b", "-rf", "a.b", "a b", &"a".repeat(65)] {
+        assert_eq!(SessionId::parse(bad), None, "{bad}");
+    }
+    assert_eq!(SessionId::parse(id.as_str()), Some(id));
+}
+
+#[test]
+fn only_the_owner_may_read() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("descant");
+    // As a loose umask or an older program would have left them.
+    fs::create_dir_all(state.join("sessions")).unwrap();
+    for folder in [state.clone(), state.join("sessions")] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let (writer, _) = written(&state);
+    assert_eq!(mode(&state), 0o700);
+    assert_eq!(mode(&state.join("sessions")), 0o700);
+    assert_eq!(mode(writer.path()), 0o600);
+    fs::set_permissions(writer.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    let again = Writer::resume(writer.path()).unwrap();
+    assert_eq!(mode(again.path()), 0o600);
+}
+
+#[test]
+fn a_linked_state_folder_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let elsewhere = home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let create = |state: &Path| Writer::create(state, Path::new("/repo"), "demo", at(0));
+
+    let linked = home.path().join("linked");
+    symlink(&elsewhere, &linked).unwrap();
+    assert!(matches!(create(&linked), Err(SessionError::Symlink(path)) if path == linked));
+
+    let state = home.path().join("state");
+    fs::create_dir(&state).unwrap();
+    symlink(&elsewhere, state.join("sessions")).unwrap();
+    assert!(
+        matches!(create(&state), Err(SessionError::Symlink(path)) if path == state.join("sessions"))
+    );
+
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(create(&file), Err(SessionError::NotAFolder(path)) if path == file));
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn a_foreign_state_folder_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    fs::create_dir(&state).unwrap();
+    // Giving a folder away needs root, as which the build machines run; elsewhere there is nothing to see.
+    if std::os::unix::fs::chown(&state, Some(12_345), None).is_err() {
+        return;
+    }
+    let refused = Writer::create(&state, Path::new("/repo"), "demo", at(0));
+    assert!(matches!(refused, Err(SessionError::ForeignOwner(path)) if path == state));
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
+}
+
+#[test]
+fn a_record_cut_at_every_byte_loses_at_most_its_last_line() {
+    let home = tempfile::tempdir().unwrap();
+    let (writer, items) = written(&home.path().join("descant"));
+    let whole = fs::read(writer.path()).unwrap();
+    let head = whole.iter().position(|byte| *byte == b'\n').unwrap();
+    let cut = home.path().join("cut.jsonl");
+    for length in 0..=whole.len() {
+        fs::write(&cut, &whole[..length]).unwrap();
+        if length < head {
+            assert!(
+                matches!(load(&cut), Err(SessionError::NotASession { .. })),
+                "{length}"
+            );
+            continue;
+        }
+        let loaded = load(&cut).unwrap();
+        // Lines that are whole, with or without their newline.
+        let text = &whole[..length];
+        let complete = text.iter().filter(|byte| **byte == b'\n').count();
+        let at_least = complete.saturating_sub(2).min(items.len());
+        assert!(loaded.items.len() >= at_least, "{length}");
+        assert_eq!(loaded.items, items[..loaded.items.len()], "{length}");
+        let begun = text.rsplit(|byte| *byte == b'\n').next().unwrap();
+        let of_line = whole.split(|byte| *byte == b'\n').nth(complete).unwrap();
+        let torn = !begun.is_empty() && begun != of_line;
+        assert_eq!(loaded.warnings.len(), usize::from(torn), "{length}");
+
+        // What is appended next is read back, whatever stands before it.
+        let mut again = Writer::resume(&cut).unwrap();
+        again.append(&user("next").into()).unwrap();
+        let after = load(&cut).unwrap();
+        assert_eq!(after.items.last(), Some(&user("next")), "{length}");
+        assert_eq!(after.items.len(), loaded.items.len() + 1, "{length}");
+    }
+}
+
+#[test]
+fn nul_blocks_fused_lines_and_noise_cost_no_other_line() {
+    let home = tempfile::tempdir().unwrap();
+    let (writer, items) = written(&home.path().join("descant"));
+    let whole = fs::read_to_string(writer.path()).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let damaged = home.path().join("damaged.jsonl");
+
+    let mut text = format!("{}\n{}\n{}{}\n", lines[0], lines[1], lines[2], lines[3]);
+    text.push_str(&"\0".repeat(4096));
+    text.push_str(lines[4]);
+    text.push_str("\nnot json\n");
+    text.push_str(lines[5]);
+    text.push('\n');
+    fs::write(&damaged, text).unwrap();
+    let loaded = load(&damaged).unwrap();
+    assert_eq!(loaded.items, items);
+    let place = damaged.display();
+    assert_eq!(
+        loaded.warnings,
+        [
+            format!("{place}: line 4 is damaged and was left out"),
+            format!("{place}: line 5 is damaged and was left out"),
+        ]
+    );
+}
+
+#[test]
+fn a_cleared_conversation_begins_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut writer, _) = written(&home.path().join("descant"));
+    writer.append(&Record::Cleared).unwrap();
+    writer.append(&user("fresh").into()).unwrap();
+    assert_eq!(load(writer.path()).unwrap().items, [user("fresh")]);
+}
+
+#[test]
+fn other_files_and_newer_formats_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("x.jsonl");
+    fs::write(&path, "{\"descant_session\":2,\"whatever\":true}\n").unwrap();
+    assert!(matches!(
+        load(&path),
+        Err(SessionError::TooNew { found: 2, .. })
+    ));
+    fs::write(&path, "{\"type\":\"other\"}\n").unwrap();
+    assert!(matches!(load(&path), Err(SessionError::NotASession { .. })));
+    assert!(matches!(
+        load(&home.path().join("none.jsonl")),
+        Err(SessionError::Io { .. })
+    ));
+    assert_eq!(recent(home.path()).unwrap(), []);
+}
