@@ -10,7 +10,15 @@ pub mod diff;
 pub mod journal;
 pub mod locate;
 pub mod plan;
+pub mod report;
+mod select;
+mod text;
 pub mod v4a;
+
+pub use apply::{ApplyError, apply};
+pub use journal::{Checkpoint, Journal, JournalError, Recovered, UndoError, Undone};
+pub use plan::{EditError, PlanError, plan};
+pub use v4a::{ParseError, Patch, parse};
 
 use crate::workspace::WorkspacePath;
 use serde::{Deserialize, Serialize};
@@ -68,8 +76,18 @@ pub struct Hunk {
 impl Hunk {
     /// `@@ -8,2 +8,3` with a length of 1 left out, as git writes it.
     pub fn range(&self) -> String {
-        let part = |start: usize, len: usize| if len == 1 { start.to_string() } else { format!("{start},{len}") };
-        format!("@@ -{} +{}", part(self.old_start, self.old_lines), part(self.new_start, self.new_lines))
+        let part = |start: usize, len: usize| {
+            if len == 1 {
+                start.to_string()
+            } else {
+                format!("{start},{len}")
+            }
+        };
+        format!(
+            "@@ -{} +{}",
+            part(self.old_start, self.old_lines),
+            part(self.new_start, self.new_lines)
+        )
     }
 }
 

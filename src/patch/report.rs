@@ -1,0 +1,112 @@
+//! What the model is told about its patch.
+//!
+//! The wordings are a contract: the built-in model was trained on them, and GPT-OSS knows the first from
+//! its own training.
+
+use super::{Applied, ChangeKind, Decision, Decisions, FilePlan, Plan};
+
+/// The answer after a review: what was updated and what the user declined, with their notes.
+pub fn applied(plan: &Plan, decisions: &Decisions, applied: Option<&Applied>) -> String {
+    let written: Vec<String> = applied
+        .iter()
+        .flat_map(|applied| &applied.changes)
+        .map(change_line)
+        .collect();
+    let declined = declined_lines(plan, decisions);
+    let list = |lines: &[String]| lines.join("\n");
+    match (written.is_empty(), declined.is_empty()) {
+        (false, true) => format!("Success. Updated the following files:\n{}", list(&written)),
+        (false, false) => format!(
+            "Partly applied. Updated the following files:\n{}\nDeclined by the user:\n{}",
+            list(&written),
+            list(&declined)
+        ),
+        (true, false) => format!(
+            "Nothing was applied. Declined by the user:\n{}",
+            list(&declined)
+        ),
+        (true, true) => "Nothing was applied.".to_owned(),
+    }
+}
+
+/// The answer where changes are only proposed (`--apply none`).
+pub fn proposed(plan: &Plan) -> String {
+    let lines: Vec<String> = plan
+        .files
+        .iter()
+        .map(|file| {
+            line(
+                &file.kind,
+                file.target.as_ref().unwrap_or(&file.path).as_str(),
+            )
+        })
+        .collect();
+    format!(
+        "Recorded for review, not applied yet:\n{}",
+        lines.join("\n")
+    )
+}
+
+/// How many hunks (and files without hunks) the user declined.
+pub fn declined_count(plan: &Plan, decisions: &Decisions) -> usize {
+    declined_lines(plan, decisions).len()
+}
+
+fn change_line(change: &super::Change) -> String {
+    line(
+        &change.kind,
+        change.target.as_ref().unwrap_or(&change.path).as_str(),
+    )
+}
+
+fn line(kind: &ChangeKind, path: &str) -> String {
+    let letter = match kind {
+        ChangeKind::Add => 'A',
+        ChangeKind::Update | ChangeKind::Move => 'M',
+        ChangeKind::Delete => 'D',
+    };
+    format!("{letter} {path}")
+}
+
+fn declined_lines(plan: &Plan, decisions: &Decisions) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, file) in plan.files.iter().enumerate() {
+        if whole_file_declined(file, decisions, index) {
+            lines.push(with_note(
+                file.path.to_string(),
+                decisions.files.get(&index),
+            ));
+        }
+        for hunk in file
+            .hunks
+            .iter()
+            .filter(|hunk| !decisions.accepts_hunk(hunk))
+        {
+            lines.push(with_note(
+                format!("{} {}", file.path, hunk.range()),
+                decisions.hunks.get(&hunk.id),
+            ));
+        }
+    }
+    lines
+}
+
+/// A file without hunks, or a move whose lines were taken without it.
+fn whole_file_declined(file: &FilePlan, decisions: &Decisions, index: usize) -> bool {
+    let declined = !decisions.accepts_file(index, file);
+    let lines_taken = file.hunks.iter().any(|hunk| decisions.accepts_hunk(hunk));
+    declined && (file.hunks.is_empty() || (file.target.is_some() && lines_taken))
+}
+
+fn with_note(place: String, decision: Option<&Decision>) -> String {
+    match decision {
+        Some(Decision::Reject { note: Some(note) }) if !note.trim().is_empty() => {
+            // One line a hunk: the model reads the list line by line.
+            format!(
+                "{place}: {}",
+                note.split_whitespace().collect::<Vec<_>>().join(" ")
+            )
+        }
+        Some(Decision::Reject { .. } | Decision::Accept) | None => place,
+    }
+}
