@@ -1,100 +1,145 @@
 //! The agent: turns, tool calls, approvals, context accounting.
 //!
 //! It owns the conversation and speaks to its consumers (`tui`, `--once`, tests) only through
-//! [`AgentCommand`] and [`AgentEvent`]. It never draws and never touches a terminal.
+//! [`AgentCommand`] and [`AgentEvent`]. It never draws and never touches a terminal. One task holds all of
+//! its state ([`Agent::spawn`]); the turn is in `agent/turn`, one generation in `agent/generation`, a tool
+//! call in `agent/dispatch`. The one thing to know: nothing is awaited without serving the commands
+//! meanwhile (`agent/link`), or an interrupt would have to wait.
 
-use crate::conversation::{CallId, Effort, TurnId, Usage};
-use crate::engine::{EngineError, EngineInfo, LoadProgress};
-use crate::patch::{Applied, Decisions, Plan};
+mod background;
+mod context;
+mod dispatch;
+mod generation;
+mod history;
+mod link;
+mod outbox;
+mod prompt;
+mod protocol;
+mod review;
+mod stream;
+mod task;
+mod turn;
+
+pub use protocol::{AgentCommand, AgentEvent, ReviewId, SandboxState, ToolStatus};
+
+use crate::conversation::{Effort, Item};
+use crate::engine::{Engine, EngineError, LoadProgress, Sampling};
+use crate::harmony::vocab::Vocabulary;
+use crate::patch::Journal;
+use crate::sandbox::SandboxError;
+use crate::session;
+use crate::tools::python::Interpreter;
+use crate::workspace::Workspace;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-/// Numbers the reviews of a session from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReviewId(pub u64);
+/// What a load gives.
+pub type LoadedModel = (Arc<dyn Engine>, Arc<Vocabulary>);
 
-/// What a consumer asks of the agent.
-#[derive(Debug, Clone)]
-pub enum AgentCommand {
-    /// A user message. While a turn runs it is queued and sent when the turn is over.
-    Submit(String),
-    /// Stop the running turn as soon as possible; what was generated is kept.
-    Interrupt,
-    /// The answer to an [`AgentEvent::ReviewRequested`]. `plan` is the one the user decided on: splitting
-    /// or editing a hunk changes it, and the ids in `decisions` are its ids.
-    Review { review: ReviewId, plan: Box<Plan>, decisions: Decisions },
-    SetEffort(Effort),
-    Undo,
-    Redo,
-    /// Forget the conversation (the session file stays).
-    NewConversation,
-    Shutdown,
+/// A model that is being loaded while the user already types. `outcome` is polled on a task of its own;
+/// work that blocks belongs on the runtime's blocking threads.
+pub struct ModelLoad {
+    pub progress: mpsc::Receiver<LoadProgress>,
+    pub outcome: BoxFuture<'static, Result<LoadedModel, EngineError>>,
 }
 
-/// Whether the `python` tool can be offered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SandboxState {
-    Starting,
-    /// E.g. `docker 20.10 python:3.13-slim`.
-    Ready { description: String },
-    /// Why, and what to install or start.
-    Unavailable { reason: String },
+/// A container that is being started meanwhile.
+pub type SandboxStart = BoxFuture<'static, Result<Box<dyn Interpreter>, SandboxError>>;
+
+/// Who decides about the hunks of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalPolicy {
+    /// The consumer is asked with [`AgentEvent::ReviewRequested`].
+    Review,
+    ApplyAll,
+    /// Nothing is written; the model is told that it is recorded for review.
+    ProposeOnly,
 }
 
-/// How a tool call ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToolStatus {
-    Completed,
-    Failed,
-    /// The user declined all of it (or, in `--once --apply none`, nothing was applied).
-    Declined,
+/// How the model is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelOptions {
+    pub effort: Effort,
+    pub sampling: Sampling,
+    /// New tokens of one generation, at most; the context may allow fewer.
+    pub max_tokens: usize,
+    /// `YYYY-MM-DD`, the day the session began.
+    pub date: String,
+    /// AGENTS.md and the like, appended to Descant's own instructions. Read once, by the app.
+    pub instructions: String,
 }
 
-/// What the agent tells its consumers. Every queue that carries it is bounded; deltas are joined at
-/// their source when the reader is slow, never dropped.
-#[derive(Debug, Clone)]
-pub enum AgentEvent {
-    ModelLoading(LoadProgress),
-    ModelReady(EngineInfo),
-    /// The model could not be loaded; turns fail with this until another is chosen.
-    ModelFailed(EngineError),
-    Sandbox(SandboxState),
+/// Where a turn stops by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long the first turn waits for the container, which decides what the fixed prompt offers.
+    pub sandbox_wait: Duration,
+    /// How long an engine may say nothing at all before it counts as broken.
+    pub engine_silence: Duration,
+    /// Tool calls of one turn.
+    pub tool_calls: usize,
+}
 
-    TurnStarted { turn: TurnId, prompt: String },
-    /// A submitted message waits behind the running turn.
-    Queued { text: String },
-    /// Prompt tokens computed, of those that were not cached.
-    Prefill { done: usize, total: usize },
-    /// More of the model's analysis.
-    ReasoningDelta(String),
-    /// The analysis message is complete (whole text).
-    ReasoningDone(String),
-    /// More of a commentary preamble or of the answer.
-    AnswerDelta(String),
-    /// A message to the user is complete (whole text); `last` for `final`, false for a preamble.
-    AnswerDone { text: String, last: bool },
-    /// The model is writing a tool call; raw argument text as it comes.
-    ToolCallDelta { call: CallId, tool: String, delta: String },
-    /// A tool begins to run. `summary` is the call in words: `read src/main.rs`.
-    ToolStarted { call: CallId, tool: String, arguments: String, summary: String },
-    /// Live output of a running tool.
-    ToolOutput { call: CallId, text: String },
-    /// `output` is what the model is told (capped); `exit_code` for python and shell.
-    ToolFinished { call: CallId, status: ToolStatus, output: String, exit_code: Option<i32>, elapsed: Duration },
-    /// A tool the model needed is not available on this machine; the answer will be incomplete.
-    ToolUnavailable { tool: String, reason: String },
-    /// A patch waits for the user's choice of hunks. Answer with [`AgentCommand::Review`].
-    ReviewRequested { review: ReviewId, call: CallId, plan: Box<Plan> },
-    /// A review is over. `applied` is `None` when nothing was written.
-    ReviewDone { review: ReviewId, plan: Box<Plan>, applied: Option<Applied>, declined_hunks: usize },
-    /// Context used after the last request, in tokens, of the engine's context length.
-    Context { used: usize, limit: usize },
-    /// A generation ended.
-    Generation(Usage),
-    TurnDone { turn: TurnId, usage: Usage, answered: bool },
-    TurnFailed { turn: TurnId, usage: Usage, error: String },
-    TurnInterrupted { turn: TurnId, usage: Usage },
-    /// Undo, redo, nudges, repairs: one line for the user.
-    Notice(String),
-    /// An `Undo` or `Redo` could not be done.
-    Problem(String),
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            sandbox_wait: Duration::from_secs(20),
+            engine_silence: Duration::from_secs(300),
+            tool_calls: 50,
+        }
+    }
+}
+
+/// A conversation to go on with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resumed {
+    pub items: Vec<Item>,
+    /// Turns it already had.
+    pub turns: u64,
+}
+
+/// Everything an agent is made of.
+pub struct AgentOptions {
+    pub workspace: Arc<Workspace>,
+    pub journal: Journal,
+    pub model_load: ModelLoad,
+    pub sandbox: SandboxStart,
+    pub model: ModelOptions,
+    pub approvals: ApprovalPolicy,
+    /// Where the conversation is recorded; `None` records nothing.
+    pub session: Option<session::Writer>,
+    pub resumed: Resumed,
+    pub limits: Limits,
+}
+
+/// The consumer's end.
+#[derive(Debug)]
+pub struct AgentHandle {
+    /// Dropping it shuts the agent down.
+    pub commands: mpsc::Sender<AgentCommand>,
+    pub events: mpsc::Receiver<AgentEvent>,
+    /// Ends after [`AgentCommand::Shutdown`], when the container is gone.
+    pub task: JoinHandle<()>,
+}
+
+/// Commands that may wait. A user types far slower than they are taken; when it is full, the sender waits.
+const COMMAND_ROOM: usize = 64;
+/// Events that may wait. When it is full, the outbox joins deltas until the reader catches up.
+const EVENT_ROOM: usize = 256;
+
+/// The agent, a task.
+#[derive(Debug)]
+pub struct Agent;
+
+impl Agent {
+    /// Starts it on the current runtime, with the load of the model and the start of the container.
+    pub fn spawn(options: AgentOptions) -> AgentHandle {
+        let (commands, command_queue) = mpsc::channel(COMMAND_ROOM);
+        let (event_queue, events) = mpsc::channel(EVENT_ROOM);
+        let task = tokio::spawn(task::run(options, command_queue, event_queue));
+        AgentHandle { commands, events, task }
+    }
 }

@@ -1,0 +1,95 @@
+//! The two things that start while the user already types: the model and the container.
+
+use super::{AgentEvent, LoadedModel, ModelLoad, SandboxStart, SandboxState};
+use crate::engine::EngineError;
+use crate::tools::python::Interpreter;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Something that comes once.
+#[derive(Debug)]
+pub(super) enum Arrival<T> {
+    Awaited(oneshot::Receiver<T>, JoinHandle<()>),
+    Here(T),
+    /// Its task broke off, which is our bug.
+    Lost,
+}
+
+impl<T> Arrival<T> {
+    /// Waits until it is here; `None` when it never will be. Cancel-safe.
+    pub(super) async fn wait(&mut self) -> Option<&mut T> {
+        if let Arrival::Awaited(receiver, _) = self {
+            *self = match receiver.await {
+                Ok(value) => Arrival::Here(value),
+                Err(_broken_off) => Arrival::Lost,
+            };
+        }
+        match self {
+            Arrival::Here(value) => Some(value),
+            Arrival::Awaited(..) | Arrival::Lost => None,
+        }
+    }
+
+    pub(super) fn abort(&self) {
+        if let Arrival::Awaited(_, task) = self {
+            task.abort();
+        }
+    }
+}
+
+pub(super) type Model = Arrival<Result<LoadedModel, EngineError>>;
+/// The reason is one line and what to do about it.
+pub(super) type Python = Arrival<Result<Box<dyn Interpreter>, String>>;
+
+/// Forwards the load's progress and its end.
+pub(super) fn load_model(load: ModelLoad, events: mpsc::Sender<AgentEvent>) -> Model {
+    let (sender, receiver) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let ModelLoad {
+            mut progress,
+            mut outcome,
+        } = load;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(progress) = progress.recv() => {
+                    // A progress that finds no room is out of date when there is some.
+                    let _ = events.try_send(AgentEvent::ModelLoading(progress));
+                }
+                outcome = &mut outcome => break outcome,
+            }
+        };
+        let event = match &outcome {
+            Ok((engine, _)) => AgentEvent::ModelReady(engine.info().clone()),
+            Err(error) => AgentEvent::ModelFailed(error.clone()),
+        };
+        // Either end may be gone: then nobody waits for the model any more.
+        let _ = events.send(event).await;
+        let _ = sender.send(outcome);
+    });
+    Arrival::Awaited(receiver, task)
+}
+
+pub(super) fn start_sandbox(start: SandboxStart, events: mpsc::Sender<AgentEvent>) -> Python {
+    let (sender, receiver) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let _ = events
+            .send(AgentEvent::Sandbox(SandboxState::Starting))
+            .await;
+        let outcome = start.await.map_err(|error| error.to_string());
+        let state = match &outcome {
+            Ok(python) => SandboxState::Ready {
+                description: python.description().to_owned(),
+            },
+            Err(reason) => SandboxState::Unavailable {
+                reason: reason.clone(),
+            },
+        };
+        let _ = events.send(AgentEvent::Sandbox(state)).await;
+        if let Err(Ok(python)) = sender.send(outcome) {
+            // The agent ended meanwhile; the container must not outlive it.
+            python.stop().await;
+        }
+    });
+    Arrival::Awaited(receiver, task)
+}

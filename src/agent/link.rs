@@ -1,0 +1,215 @@
+//! The agent's side of its two queues, and the waiting in between.
+//!
+//! Whatever the agent waits for, it waits through [`Link::attend`], which takes commands meanwhile: a
+//! submitted message is queued, an interrupt ends the wait, everything else is kept for its moment.
+
+use super::outbox::Outbox;
+use super::{AgentCommand, AgentEvent, ReviewId};
+use crate::conversation::Effort;
+use crate::patch::{Decisions, Plan};
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Messages that may wait behind a running turn; one more is refused with a notice.
+const QUEUED_ROOM: usize = 32;
+
+/// How a wait ended.
+#[derive(Debug)]
+pub(super) enum Attended<T> {
+    Done(T),
+    /// The user wants the turn to stop; what was waited for was dropped.
+    Interrupted,
+}
+
+/// A decided review, as it came.
+#[derive(Debug)]
+pub(super) struct Reviewed {
+    pub(super) review: ReviewId,
+    pub(super) plan: Box<Plan>,
+    pub(super) decisions: Decisions,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    commands: mpsc::Receiver<AgentCommand>,
+    outbox: Outbox,
+    /// Submitted and not begun yet.
+    queued: VecDeque<String>,
+    /// Cancelled by an interrupt; a new one with each turn.
+    turn: CancellationToken,
+    /// The last decided review, until the turn takes it.
+    reviewed: Option<Reviewed>,
+    /// What the next turn is to begin with.
+    pub(super) effort: Option<Effort>,
+    pub(super) forget: bool,
+    pub(super) closing: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        commands: mpsc::Receiver<AgentCommand>,
+        events: mpsc::Sender<AgentEvent>,
+    ) -> Link {
+        Link {
+            commands,
+            outbox: Outbox::new(events),
+            queued: VecDeque::new(),
+            turn: CancellationToken::new(),
+            reviewed: None,
+            effort: None,
+            forget: false,
+            closing: false,
+        }
+    }
+
+    pub(super) fn send(&mut self, event: AgentEvent) {
+        self.outbox.push(event);
+    }
+
+    /// The next command while no turn runs; `None`: the consumer is gone.
+    pub(super) async fn command(&mut self) -> Option<AgentCommand> {
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => return command,
+                () = self.outbox.flush_one() => {}
+            }
+        }
+    }
+
+    pub(super) fn next_queued(&mut self) -> Option<String> {
+        self.queued.pop_front()
+    }
+
+    pub(super) fn forget_queued(&mut self) {
+        self.queued.clear();
+    }
+
+    /// A turn begins: its own interrupt, and no word on reviews of earlier ones.
+    pub(super) fn begin_turn(&mut self) {
+        self.turn = CancellationToken::new();
+        self.reviewed = None;
+    }
+
+    /// Cancelled as soon as the user interrupts the running turn.
+    pub(super) fn interrupt(&self) -> &CancellationToken {
+        &self.turn
+    }
+
+    /// Waits for `work` and serves the queues meanwhile. `work` is dropped on an interrupt; pass it by
+    /// `&mut` where it has to be brought to an end afterwards.
+    pub(super) async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Attended<T> {
+        let mut work = pin!(work);
+        loop {
+            if self.turn.is_cancelled() {
+                return Attended::Interrupted;
+            }
+            tokio::select! {
+                biased;
+                () = self.serve() => {}
+                done = &mut work => return Attended::Done(done),
+            }
+        }
+    }
+
+    /// As [`Link::attend`], for work whose events need room in the outbox: it is not polled without.
+    pub(super) async fn attend_with_room<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Attended<T> {
+        while self.outbox.is_full() {
+            if self.turn.is_cancelled() {
+                return Attended::Interrupted;
+            }
+            self.serve().await;
+        }
+        self.attend(work).await
+    }
+
+    /// Waits for the word on `review`.
+    pub(super) async fn reviewed(&mut self, review: ReviewId) -> Attended<Reviewed> {
+        loop {
+            if self.turn.is_cancelled() {
+                return Attended::Interrupted;
+            }
+            if let Some(reviewed) = self.reviewed.take_if(|reviewed| reviewed.review == review) {
+                return Attended::Done(reviewed);
+            }
+            self.serve().await;
+        }
+    }
+
+    /// At the end: what waits goes out, if somebody still reads.
+    pub(super) async fn drain(&mut self, limit: Duration) {
+        let outbox = &mut self.outbox;
+        let all = async {
+            while !outbox.is_empty() {
+                outbox.flush_one().await;
+            }
+        };
+        // A reader that does not read any more loses what it did not want.
+        let _ = tokio::time::timeout(limit, all).await;
+    }
+
+    /// Sends one waiting event or takes one command of a running turn. Cancel-safe.
+    async fn serve(&mut self) {
+        if self.closing {
+            // The queue of commands is at its end and would be ready for ever.
+            return self.outbox.flush_one().await;
+        }
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => self.take(command),
+            () = self.outbox.flush_one() => {}
+        }
+    }
+
+    fn take(&mut self, command: Option<AgentCommand>) {
+        match command {
+            Some(AgentCommand::Submit(text)) => self.queue(text),
+            Some(AgentCommand::Interrupt) => self.turn.cancel(),
+            Some(AgentCommand::Review {
+                review,
+                plan,
+                decisions,
+            }) => {
+                self.reviewed = Some(Reviewed {
+                    review,
+                    plan,
+                    decisions,
+                });
+            }
+            Some(AgentCommand::SetEffort(effort)) => self.effort = Some(effort),
+            Some(AgentCommand::Undo) => self.refuse("undo"),
+            Some(AgentCommand::Redo) => self.refuse("redo"),
+            Some(AgentCommand::NewConversation) => {
+                self.forget = true;
+                self.turn.cancel();
+            }
+            Some(AgentCommand::Shutdown) | None => {
+                self.closing = true;
+                self.turn.cancel();
+            }
+        }
+    }
+
+    fn queue(&mut self, text: String) {
+        if self.queued.len() == QUEUED_ROOM {
+            self.send(AgentEvent::Problem(format!(
+                "{QUEUED_ROOM} messages are waiting already; this one was not taken\n  send it again when the turn is over"
+            )));
+            return;
+        }
+        self.queued.push_back(text.clone());
+        self.send(AgentEvent::Queued { text });
+    }
+
+    fn refuse(&mut self, what: &str) {
+        self.send(AgentEvent::Problem(format!(
+            "cannot {what} while a turn is running\n  interrupt it first, or wait until it is over"
+        )));
+    }
+}

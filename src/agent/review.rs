@@ -1,0 +1,148 @@
+//! `apply_patch`: plan, the user's word, and the write.
+//!
+//! Nothing is written but what the approval policy or a [`super::AgentCommand::Review`] allows. When a file
+//! changed under an open review, the patch is located anew and asked about again.
+
+use super::dispatch::Answer;
+use super::link::Attended;
+use super::stream::Call;
+use super::task::{Core, Desk};
+use super::{AgentEvent, ApprovalPolicy, ReviewId, ToolStatus};
+use crate::patch::{Applied, ApplyError, Decisions, Plan, apply, report};
+use crate::tools::apply_patch::prepare;
+use crate::workspace::WorkspacePath;
+use std::sync::PoisonError;
+
+/// How often a patch is located anew because its files keep changing.
+const ROUNDS: usize = 3;
+
+impl Core {
+    pub(super) async fn apply_patch(&mut self, call: &Call) -> Attended<Answer> {
+        for _ in 0..ROUNDS {
+            let plan = match self.plan(call).await {
+                Attended::Done(Ok(plan)) => plan,
+                Attended::Done(Err(answer)) => return Attended::Done(answer),
+                Attended::Interrupted => return Attended::Interrupted,
+            };
+            let review = self.history.next_review();
+            let (plan, decisions) = match self.desk.approvals {
+                ApprovalPolicy::ProposeOnly => {
+                    let text = report::proposed(&plan);
+                    self.done(review, Box::new(plan), None, 0);
+                    let status = ToolStatus::Declined;
+                    return Attended::Done(Answer {
+                        status,
+                        text,
+                        exit_code: None,
+                    });
+                }
+                ApprovalPolicy::ApplyAll => {
+                    let decisions = Decisions::accept_all(&plan);
+                    (Box::new(plan), decisions)
+                }
+                ApprovalPolicy::Review => {
+                    let plan = Box::new(plan);
+                    self.link.send(AgentEvent::ReviewRequested {
+                        review,
+                        call: call.id,
+                        plan: plan.clone(),
+                    });
+                    match self.link.reviewed(review).await {
+                        Attended::Done(reviewed) => (reviewed.plan, reviewed.decisions),
+                        Attended::Interrupted => {
+                            let declined = report::declined_count(&plan, &Decisions::default());
+                            self.done(review, plan, None, declined);
+                            return Attended::Interrupted;
+                        }
+                    }
+                }
+            };
+            // Not interruptible: a write is short, and its outcome belongs in the record.
+            match write(self.desk.clone(), plan.clone(), decisions.clone()).await {
+                Ok(applied) => {
+                    let declined = report::declined_count(&plan, &decisions);
+                    let text = report::applied(&plan, &decisions, applied.as_ref());
+                    let status = if applied.is_some() {
+                        ToolStatus::Completed
+                    } else {
+                        ToolStatus::Declined
+                    };
+                    self.done(review, plan, applied, declined);
+                    return Attended::Done(Answer {
+                        status,
+                        text,
+                        exit_code: None,
+                    });
+                }
+                Err(Unwritten::Changed(path)) => {
+                    self.done(review, plan, None, 0);
+                    self.link.send(AgentEvent::Notice(format!(
+                        "{path} changed on disk meanwhile; the patch is located anew"
+                    )));
+                }
+                Err(Unwritten::Failed(error)) => {
+                    self.done(review, plan, None, 0);
+                    return Attended::Done(Answer::failed(error));
+                }
+            }
+        }
+        Attended::Done(Answer::failed(
+            "the files kept changing on disk while the patch was reviewed; read them again",
+        ))
+    }
+
+    async fn plan(&mut self, call: &Call) -> Attended<Result<Plan, Answer>> {
+        let workspace = self.desk.workspace.clone();
+        let arguments = call.arguments.clone();
+        let planned = tokio::task::spawn_blocking(move || prepare(&workspace, &arguments));
+        match self.link.attend(planned).await {
+            Attended::Done(Ok(Ok(plan))) => Attended::Done(Ok(plan)),
+            Attended::Done(Ok(Err(error))) => Attended::Done(Err(Answer::failed(error))),
+            Attended::Done(Err(error)) => Attended::Done(Err(Answer::failed(format!(
+                "the patch could not be planned: {error}"
+            )))),
+            Attended::Interrupted => Attended::Interrupted,
+        }
+    }
+
+    fn done(
+        &mut self,
+        review: ReviewId,
+        plan: Box<Plan>,
+        applied: Option<Applied>,
+        declined_hunks: usize,
+    ) {
+        self.link.send(AgentEvent::ReviewDone {
+            review,
+            plan,
+            applied,
+            declined_hunks,
+        });
+    }
+}
+
+/// Why nothing was written.
+enum Unwritten {
+    Changed(WorkspacePath),
+    Failed(String),
+}
+
+/// Applies the accepted hunks on a blocking thread. `None`: nothing was accepted, so nothing was written.
+async fn write(
+    desk: Desk,
+    plan: Box<Plan>,
+    decisions: Decisions,
+) -> Result<Option<Applied>, Unwritten> {
+    let written = tokio::task::spawn_blocking(move || {
+        let mut journal = desk.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        apply(&desk.workspace, &plan, &decisions, &mut journal)
+    });
+    match written.await {
+        Ok(Ok(applied)) => Ok(Some(applied).filter(|applied| !applied.changes.is_empty())),
+        Ok(Err(ApplyError::Changed { path })) => Err(Unwritten::Changed(path)),
+        Ok(Err(error)) => Err(Unwritten::Failed(error.to_string())),
+        Err(error) => Err(Unwritten::Failed(format!(
+            "the write broke off: {error}; this is a bug of Descant"
+        ))),
+    }
+}

@@ -1,0 +1,183 @@
+//! The agent's task: what it holds, and what it does between turns.
+
+use super::background::{Arrival, Model, Python, load_model, start_sandbox};
+use super::history::History;
+use super::link::Link;
+use super::{AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Limits, ModelOptions};
+use crate::conversation::PromptSpec;
+use crate::patch::Journal;
+use crate::workspace::Workspace;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long the end waits for a container that is starting or stopping; what is left then is removed by
+/// the sandbox's own clean-up.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Where patches go. The journal is used on blocking threads, one change at a time.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) workspace: Arc<Workspace>,
+    pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) approvals: ApprovalPolicy,
+}
+
+/// All of an agent's state.
+pub(super) struct Core {
+    pub(super) link: Link,
+    pub(super) history: History,
+    pub(super) model: Model,
+    pub(super) python: Python,
+    pub(super) desk: Desk,
+    pub(super) options: ModelOptions,
+    pub(super) limits: Limits,
+    /// Made with the first turn; dropped when the user changes the effort or begins anew.
+    pub(super) fixed: Option<PromptSpec>,
+    /// Generations so far: each samples with a seed of its own.
+    pub(super) generations: u64,
+}
+
+pub(super) async fn run(
+    options: AgentOptions,
+    commands: mpsc::Receiver<AgentCommand>,
+    events: mpsc::Sender<AgentEvent>,
+) {
+    let mut core = Core {
+        model: load_model(options.model_load, events.clone()),
+        python: start_sandbox(options.sandbox, events.clone()),
+        link: Link::new(commands, events),
+        history: History::new(options.resumed, options.session),
+        desk: Desk {
+            workspace: options.workspace,
+            journal: Arc::new(Mutex::new(options.journal)),
+            approvals: options.approvals,
+        },
+        options: options.model,
+        limits: options.limits,
+        fixed: None,
+        generations: 0,
+    };
+    while !core.link.closing {
+        if let Some(prompt) = core.link.next_queued() {
+            core.turn(prompt).await;
+            continue;
+        }
+        match core.link.command().await {
+            Some(command) => core.obey(command).await,
+            None => break,
+        }
+    }
+    core.link.drain(FAREWELL).await;
+    core.end().await;
+}
+
+impl Core {
+    /// A command while no turn runs.
+    async fn obey(&mut self, command: AgentCommand) {
+        match command {
+            AgentCommand::Submit(prompt) => self.turn(prompt).await,
+            // Nothing runs, and no review is open.
+            AgentCommand::Interrupt | AgentCommand::Review { .. } => {}
+            AgentCommand::SetEffort(effort) => {
+                self.options.effort = effort;
+                if let Some(fixed) = &mut self.fixed {
+                    fixed.effort = effort;
+                }
+            }
+            AgentCommand::Undo => self.step_journal(Step::Undo).await,
+            AgentCommand::Redo => self.step_journal(Step::Redo).await,
+            AgentCommand::NewConversation => self.forget().await,
+            AgentCommand::Shutdown => self.link.closing = true,
+        }
+    }
+
+    /// The conversation begins anew; the fixed prompt may now offer a container that came late.
+    pub(super) async fn forget(&mut self) {
+        self.link.forget_queued();
+        self.fixed = None;
+        let recorded = self.history.clear().await;
+        self.report(recorded);
+        self.link
+            .send(AgentEvent::Notice("A new conversation begins.".into()));
+    }
+
+    /// Tells the user of a record that could not be written.
+    pub(super) fn report(&mut self, recorded: Result<(), String>) {
+        if let Err(problem) = recorded {
+            self.link.send(AgentEvent::Problem(problem));
+        }
+    }
+
+    async fn step_journal(&mut self, step: Step) {
+        let desk = self.desk.clone();
+        let stepped = tokio::task::spawn_blocking(move || {
+            let mut journal = desk.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            step.take(&mut journal, &desk.workspace)
+        })
+        .await;
+        self.link.send(match stepped {
+            Ok(Ok(notice)) => AgentEvent::Notice(notice),
+            Ok(Err(problem)) => AgentEvent::Problem(problem),
+            Err(error) => AgentEvent::Problem(format!(
+                "{} broke off: {error}; this is our bug",
+                step.verb()
+            )),
+        });
+    }
+
+    async fn end(self) {
+        self.model.abort();
+        let python = match self.python {
+            Arrival::Here(Ok(python)) => Some(python),
+            Arrival::Awaited(receiver, task) => match timeout(FAREWELL, receiver).await {
+                Ok(Ok(Ok(python))) => Some(python),
+                Ok(_) => None,
+                Err(_elapsed) => {
+                    task.abort();
+                    None
+                }
+            },
+            Arrival::Here(Err(_)) | Arrival::Lost => None,
+        };
+        if let Some(python) = python {
+            let _ = timeout(FAREWELL, python.stop()).await;
+        }
+    }
+}
+
+/// A step through the journal.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Undo,
+    Redo,
+}
+
+impl Step {
+    fn verb(self) -> &'static str {
+        match self {
+            Step::Undo => "undo",
+            Step::Redo => "redo",
+        }
+    }
+
+    fn take(self, journal: &mut Journal, workspace: &Workspace) -> Result<String, String> {
+        let (done, stepped) = match self {
+            Step::Undo => ("Undone", journal.undo(workspace)),
+            Step::Redo => ("Redone", journal.redo(workspace)),
+        };
+        let applied = stepped.map_err(|error| error.to_string())?;
+        let paths: Vec<&str> = applied
+            .changes
+            .iter()
+            .map(|change| change.path.as_str())
+            .collect();
+        let files = if paths.len() == 1 { "file" } else { "files" };
+        Ok(format!(
+            "{done}: {} {files}: {}",
+            paths.len(),
+            paths.join(", ")
+        ))
+    }
+}

@@ -1,0 +1,394 @@
+//! A turn: from the user's message to the model's last word, however many tool calls lie between.
+//!
+//! The loop is generate, read what came, answer the calls, again. Whatever ends it early leaves a history
+//! that is valid Harmony: a call that was made has an answer, even if the answer is that it did not run.
+
+use super::context::{Budget, budget, cut_short};
+use super::generation::{Ask, Ending, Generation, generate};
+use super::link::Attended;
+use super::prompt;
+use super::stream::Call;
+use super::task::Core;
+use super::{AgentEvent, LoadedModel};
+use crate::conversation::{Item, MessageEnd, PromptProfile, TokenId, Usage};
+use crate::engine::Sampling;
+use crate::harmony::render::render;
+use crate::session::TurnEnd;
+use crate::tools::{Tool, recipient_name};
+use tokio::time::timeout;
+
+/// A call that is made this often in a row ends the turn.
+const IDENTICAL_CALLS: usize = 3;
+
+/// What the model reads after a generation that was nothing but reasoning.
+const NUDGE: &str = "You reasoned but gave no answer and called no tool. Go on now: call the tool you need, \
+or give the final answer.";
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq)]
+enum Outcome {
+    Done { answered: bool },
+    Failed(String),
+    Interrupted,
+}
+
+/// What a turn has used up.
+#[derive(Debug, Default)]
+struct Progress {
+    usage: Usage,
+    calls: usize,
+    /// The last call, and how often it was made in a row.
+    repeated: Option<(String, String, usize)>,
+    nudged: bool,
+    /// A call to no tool, or one without its end, was answered with the error.
+    warned: bool,
+}
+
+/// What follows a generation.
+enum Next {
+    Generate,
+    End(Outcome),
+}
+
+impl Core {
+    pub(super) async fn turn(&mut self, prompt: String) {
+        self.link.begin_turn();
+        if let Some(effort) = self.link.effort.take() {
+            self.options.effort = effort;
+            if let Some(fixed) = &mut self.fixed {
+                fixed.effort = effort;
+            }
+        }
+        let turn = self.history.next_turn();
+        self.link.send(AgentEvent::TurnStarted {
+            turn,
+            prompt: prompt.clone(),
+        });
+        let recorded = self.history.turn_started(turn).await;
+        self.report(recorded);
+
+        let mut progress = Progress::default();
+        let outcome = self.run(prompt, &mut progress).await;
+
+        let usage = progress.usage;
+        let end = match &outcome {
+            Outcome::Done { answered: true } => TurnEnd::Answered,
+            Outcome::Done { answered: false } => TurnEnd::NoAnswer,
+            Outcome::Failed(error) => TurnEnd::Failed {
+                error: error.clone(),
+            },
+            Outcome::Interrupted => TurnEnd::Interrupted,
+        };
+        let recorded = self.history.turn_ended(turn, usage, end).await;
+        self.report(recorded);
+        self.link.send(match outcome {
+            Outcome::Done { answered } => AgentEvent::TurnDone {
+                turn,
+                usage,
+                answered,
+            },
+            Outcome::Failed(error) => AgentEvent::TurnFailed { turn, usage, error },
+            Outcome::Interrupted => AgentEvent::TurnInterrupted { turn, usage },
+        });
+        if std::mem::take(&mut self.link.forget) {
+            self.forget().await;
+        }
+    }
+
+    async fn run(&mut self, prompt: String, progress: &mut Progress) -> Outcome {
+        let model = match self.link.attend(self.model.wait()).await {
+            Attended::Done(Some(Ok(model))) => model.clone(),
+            Attended::Done(Some(Err(error))) => return Outcome::Failed(error.to_string()),
+            Attended::Done(None) => {
+                return Outcome::Failed(
+                    "the load of the model broke off\n  this is our bug: report it".into(),
+                );
+            }
+            Attended::Interrupted => return Outcome::Interrupted,
+        };
+        if self.fixed.is_none() {
+            let waited = timeout(self.limits.sandbox_wait, self.python.wait());
+            let python = match self.link.attend(waited).await {
+                Attended::Done(Ok(python)) => matches!(python, Some(Ok(_))),
+                Attended::Done(Err(_elapsed)) => false,
+                Attended::Interrupted => return Outcome::Interrupted,
+            };
+            self.fixed = Some(prompt::fixed(model.0.info().profile, &self.options, python));
+        }
+        // The message counts from its first generation on: one that does not fit, or that the user stops
+        // before, would stand in the way of every later one.
+        let message = Item::User { text: prompt };
+        let mut with_message = self.history.items().to_vec();
+        with_message.push(message.clone());
+        let mut ready = match self.prepare(&model, &with_message) {
+            Ok(ready) => ready,
+            Err(error) => return Outcome::Failed(error),
+        };
+        drop(with_message);
+        self.push(message).await;
+        loop {
+            let (prompt, budget) = ready;
+            let generation = self.generate(&model, prompt, budget).await;
+            progress.usage = progress.usage.plus(generation.usage);
+            match self.read(&model, generation, budget, progress).await {
+                Next::Generate => {}
+                Next::End(outcome) => return outcome,
+            }
+            ready = match self.prepare(&model, self.history.items()) {
+                Ok(ready) => ready,
+                Err(error) => return Outcome::Failed(error),
+            };
+        }
+    }
+
+    /// The prompt for `items`, if it fits.
+    fn prepare(
+        &self,
+        model: &LoadedModel,
+        items: &[Item],
+    ) -> Result<(Vec<TokenId>, Budget), String> {
+        let (engine, vocabulary) = model;
+        let Some(fixed) = &self.fixed else {
+            return Err("the fixed prompt is missing; this is our bug".into());
+        };
+        let prompt = render(vocabulary, fixed, items).map_err(|error| error.to_string())?;
+        let budget = budget(
+            prompt.len(),
+            engine.info().context_length,
+            self.options.max_tokens,
+        )
+        .map_err(|error| error.to_string())?;
+        Ok((prompt, budget))
+    }
+
+    async fn generate(
+        &mut self,
+        model: &LoadedModel,
+        prompt: Vec<TokenId>,
+        budget: Budget,
+    ) -> Generation {
+        let (engine, _) = model;
+        let limit = engine.info().context_length;
+        self.link.send(AgentEvent::Context {
+            used: budget.prompt,
+            limit,
+        });
+        let sampling = Sampling {
+            seed: self.options.sampling.seed.wrapping_add(self.generations),
+            ..self.options.sampling
+        };
+        self.generations += 1;
+        let ask = Ask {
+            prompt,
+            budget,
+            sampling,
+            silence: self.limits.engine_silence,
+            next_call: self.history.next_call(),
+        };
+        let generation = generate(&mut self.link, engine.as_ref(), ask).await;
+        self.history.count_calls(generation.calls.len());
+        self.link.send(AgentEvent::Context {
+            used: budget.prompt + generation.tokens.len(),
+            limit,
+        });
+        self.link.send(AgentEvent::Generation(generation.usage));
+        generation
+    }
+
+    /// Keeps what was generated and decides what follows.
+    async fn read(
+        &mut self,
+        model: &LoadedModel,
+        generation: Generation,
+        budget: Budget,
+        progress: &mut Progress,
+    ) -> Next {
+        let Generation {
+            tokens,
+            mut calls,
+            answer,
+            ending,
+            ..
+        } = generation;
+        if tokens.is_empty() {
+            // The ids were lost with the engine: a call that the history does not hold cannot be answered.
+            calls.clear();
+        } else {
+            self.push(Item::Generated { tokens }).await;
+        }
+        // A cut one was not made yet; the rendered history has it cut too.
+        calls.retain(|call| call.end != MessageEnd::Cut);
+        match ending {
+            Ending::Interrupted => {
+                self.refuse(&calls, "interrupted by the user before it ran")
+                    .await;
+                return Next::End(Outcome::Interrupted);
+            }
+            Ending::Broken(error) => {
+                self.refuse(&calls, "not run: the engine failed").await;
+                return Next::End(Outcome::Failed(error.to_string()));
+            }
+            Ending::Stopped | Ending::Length => {}
+        }
+        if let Some(answer) = answer {
+            return Next::End(Outcome::Done {
+                answered: !answer.trim().is_empty(),
+            });
+        }
+        if !calls.is_empty() {
+            return self.answer_calls(calls, progress).await;
+        }
+        if ending == Ending::Length {
+            return Next::End(Outcome::Failed(cut_short(budget)));
+        }
+        // The demo model sees the current message alone: a second one would take the request away from it.
+        if progress.nudged || model.0.info().profile == PromptProfile::Demo {
+            return Next::End(Outcome::Failed(
+                "the model gave no answer, only reasoning\n  ask again, or say it in other words"
+                    .into(),
+            ));
+        }
+        progress.nudged = true;
+        self.link.send(AgentEvent::Notice(
+            "The model gave no answer; it is asked once more.".into(),
+        ));
+        self.push(Item::User { text: NUDGE.into() }).await;
+        Next::Generate
+    }
+
+    /// Runs the calls in order and appends each answer.
+    async fn answer_calls(&mut self, calls: Vec<Call>, progress: &mut Progress) -> Next {
+        for (index, call) in calls.iter().enumerate() {
+            let rest = calls.get(index..).unwrap_or_default();
+            if let Some(failure) = progress.count(call, self.limits.tool_calls) {
+                self.refuse(rest, "not run: the turn was ended").await;
+                return Next::End(Outcome::Failed(failure));
+            }
+            let tool = match Tool::from_recipient(&call.recipient) {
+                Some(tool) if call.end == MessageEnd::Call => tool,
+                found => {
+                    let complaint = match found {
+                        Some(tool) => unended(tool),
+                        None => unknown(&call.recipient, self.offers_python()),
+                    };
+                    self.complain(call, &complaint).await;
+                    if std::mem::replace(&mut progress.warned, true) {
+                        let after = calls.get(index + 1..).unwrap_or_default();
+                        self.refuse(after, "not run: the turn was ended").await;
+                        return Next::End(Outcome::Failed(format!(
+                            "the model's tool calls cannot be understood: {complaint}\n  ask again, or say it in other words"
+                        )));
+                    }
+                    continue;
+                }
+            };
+            match self.call(call, tool).await {
+                Attended::Done(text) => {
+                    self.push(Item::ToolResult {
+                        call: call.id,
+                        tool: tool.role().into(),
+                        text,
+                    })
+                    .await;
+                }
+                Attended::Interrupted => {
+                    self.refuse(rest, "interrupted by the user").await;
+                    return Next::End(Outcome::Interrupted);
+                }
+            }
+        }
+        Next::Generate
+    }
+
+    /// Answers calls that do not run, so that none stays open in the history.
+    async fn refuse(&mut self, calls: &[Call], why: &str) {
+        for call in calls {
+            let text = format!("Error: {why}");
+            self.push(Item::ToolResult {
+                call: call.id,
+                tool: role(&call.recipient),
+                text,
+            })
+            .await;
+        }
+    }
+
+    async fn push(&mut self, item: Item) {
+        let recorded = self.history.push(item).await;
+        self.report(recorded);
+    }
+
+    pub(super) fn offers_python(&self) -> bool {
+        self.fixed
+            .as_ref()
+            .is_some_and(|fixed| fixed.python.is_some())
+    }
+
+    /// A call that is none of ours: shown as failed, answered with what is wrong with it.
+    async fn complain(&mut self, call: &Call, complaint: &str) {
+        let text = format!("Error: {complaint}");
+        self.show_failed(call, &text);
+        self.push(Item::ToolResult {
+            call: call.id,
+            tool: role(&call.recipient),
+            text,
+        })
+        .await;
+    }
+}
+
+impl Progress {
+    /// Counts a call; `Some`: why the turn ends instead of running it.
+    fn count(&mut self, call: &Call, most: usize) -> Option<String> {
+        self.calls += 1;
+        if self.calls > most {
+            return Some(format!(
+                "the model made {most} tool calls in one turn and wants more\n  ask it to go on, or for a smaller step"
+            ));
+        }
+        let (name, arguments) = (role(&call.recipient), call.arguments.trim());
+        let times = match &self.repeated {
+            Some((last, same, times)) if *last == name && same == arguments => times + 1,
+            Some(_) | None => 1,
+        };
+        if times == IDENTICAL_CALLS {
+            return Some(format!(
+                "the model made the same call {IDENTICAL_CALLS} times in a row ({name}) and got no further\n  ask again, or say it in other words"
+            ));
+        }
+        self.repeated = Some((name, arguments.to_owned(), times));
+        None
+    }
+}
+
+/// The role an answer to `recipient` speaks as.
+fn role(recipient: &str) -> String {
+    match Tool::from_recipient(recipient) {
+        Some(tool) => tool.role().to_owned(),
+        None => match recipient_name(recipient) {
+            name if name.is_empty() => "functions.unknown".into(),
+            name if name.contains('.') => name,
+            name => format!("functions.{name}"),
+        },
+    }
+}
+
+fn unknown(recipient: &str, python: bool) -> String {
+    let tools: Vec<&str> = Tool::ALL
+        .into_iter()
+        .filter(|tool| python || *tool != Tool::Python)
+        .map(Tool::role)
+        .collect();
+    format!(
+        "there is no tool {}; the tools are {}",
+        recipient_name(recipient),
+        tools.join(", ")
+    )
+}
+
+fn unended(tool: Tool) -> String {
+    format!(
+        "the call to {} did not end as a call, so it was not run; make it again",
+        tool.role()
+    )
+}
