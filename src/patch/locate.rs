@@ -12,13 +12,15 @@ mod nearest;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod variant;
 
 pub use nearest::Nearest;
 
 use super::LocateStage;
-use super::v4a::{PatchHunk, PatchLine, PatchLineKind};
+use super::v4a::PatchHunk;
 use index::{FileIndex, LineKey};
 use std::ops::Range;
+use variant::{Role, Variant, core_of};
 
 /// A hunk's place: which lines of the file go, and what comes instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,15 +43,14 @@ pub enum LocateError {
         header: Option<String>,
         already_there: Option<usize>,
     },
+    /// `header`: one of the hunk's that is not in the file and so could not tell the places apart.
     Ambiguous {
         hunk: usize,
         lines: Vec<usize>,
+        header: Option<String>,
     },
     /// Only a header says where the new lines go, and it is not in the file.
-    HeaderMissing {
-        hunk: usize,
-        header: String,
-    },
+    HeaderMissing { hunk: usize, header: String },
     /// It changes lines that an earlier hunk changes.
     Overlap {
         hunk: usize,
@@ -98,83 +99,6 @@ pub fn locate(file: &[&str], hunks: &[PatchHunk]) -> Result<Vec<Located>, Locate
         .collect())
 }
 
-/// How the wholly empty lines of a hunk are read; each is tried only when those before found nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Variant {
-    /// Context lines that lost their space.
-    AsContext,
-    /// Those at the hunk's end are layout of the patch.
-    WithoutTrailing,
-    /// Those at both ends are layout.
-    WithoutOuter,
-    /// As before, and between two `+` lines they are added lines that lost their `+`.
-    InnerAdded,
-}
-
-impl Variant {
-    fn all(hunk: &PatchHunk) -> &'static [Variant] {
-        let blanks = hunk
-            .lines
-            .iter()
-            .any(|line| line.kind == PatchLineKind::Blank);
-        let old = hunk
-            .lines
-            .iter()
-            .any(|line| matches!(line.kind, PatchLineKind::Context | PatchLineKind::Removed));
-        match (blanks, old) {
-            (false, _) => &[Variant::AsContext],
-            // A lone blank line is no place to look for.
-            (true, false) => &[Variant::InnerAdded],
-            (true, true) => &[
-                Variant::AsContext,
-                Variant::WithoutTrailing,
-                Variant::WithoutOuter,
-                Variant::InnerAdded,
-            ],
-        }
-    }
-
-    fn lines(self, hunk: &PatchHunk) -> Vec<(Role, &str)> {
-        let is_blank = |line: &PatchLine| line.kind == PatchLineKind::Blank;
-        let all = hunk.lines.as_slice();
-        let leading = all.iter().take_while(|line| is_blank(line)).count();
-        let trailing = all.iter().rev().take_while(|line| is_blank(line)).count();
-        let (skip, end) = match self {
-            Variant::AsContext => (0, all.len()),
-            Variant::WithoutTrailing => (0, all.len() - trailing),
-            Variant::WithoutOuter | Variant::InnerAdded => (leading, all.len() - trailing),
-        };
-        let mut lines = Vec::with_capacity(all.len());
-        let mut after_added = false;
-        for (index, line) in all.iter().enumerate().take(end).skip(skip) {
-            let role = match line.kind {
-                PatchLineKind::Context => Role::Keep,
-                PatchLineKind::Removed => Role::Remove,
-                PatchLineKind::Added => Role::Add,
-                PatchLineKind::Blank => {
-                    let next = all.iter().skip(index).find(|line| !is_blank(line));
-                    let before_added = next.is_some_and(|line| line.kind == PatchLineKind::Added);
-                    if self == Variant::InnerAdded && after_added && before_added {
-                        Role::Add
-                    } else {
-                        Role::Keep
-                    }
-                }
-            };
-            after_added = role == Role::Add;
-            lines.push((role, line.text.as_str()));
-        }
-        lines
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Keep,
-    Remove,
-    Add,
-}
-
 /// A choice that was made for a hunk.
 #[derive(Debug, Clone)]
 struct Place {
@@ -183,20 +107,6 @@ struct Place {
     variant: Variant,
     /// From its first to its last change; what is around it is context, which hunks may share.
     core: Range<usize>,
-}
-
-/// The old lines from the first change to the last, counted from the hunk's first old line.
-fn core_of(lines: &[(Role, &str)]) -> Range<usize> {
-    let mut at = 0;
-    let mut core: Option<Range<usize>> = None;
-    for (role, _) in lines {
-        let next = if *role == Role::Add { at } else { at + 1 };
-        if *role != Role::Keep {
-            core = Some(core.map_or(at..next, |core| core.start..next));
-        }
-        at = next;
-    }
-    core.unwrap_or(0..at)
 }
 
 struct Search<'a> {
@@ -339,6 +249,7 @@ impl Search<'_> {
             _ => Err(LocateError::Ambiguous {
                 hunk,
                 lines: found.iter().map(|start| start + 1).collect(),
+                header: self.missing_header(hunk),
             }),
         }
     }
@@ -390,6 +301,7 @@ impl Search<'_> {
                         return Err(LocateError::Ambiguous {
                             hunk,
                             lines: lines.iter().map(|line| line + 1).collect(),
+                            header: None,
                         });
                     }
                 };
@@ -460,15 +372,21 @@ impl Search<'_> {
         } else {
             None
         };
-        let header = patch.headers.iter().find(|header| {
-            scope::header_lines(&mut self.index, self.file, std::slice::from_ref(header)).is_none()
-        });
+        let header = self.missing_header(hunk);
         let nearest = nearest::nearest(self.file, &old).map(Box::new);
         LocateError::Missing {
             hunk,
             nearest,
-            header: header.cloned(),
+            header,
             already_there,
         }
+    }
+
+    fn missing_header(&mut self, hunk: usize) -> Option<String> {
+        let headers = &self.hunks.get(hunk)?.headers;
+        let absent = headers.iter().find(|header| {
+            scope::header_lines(&mut self.index, self.file, std::slice::from_ref(header)).is_none()
+        });
+        absent.cloned()
     }
 }

@@ -156,3 +156,6 @@ pub(crate) fn splice(file: &FilePlan, decisions: &Decisions) -> Vec<u8> {
     put(old.get(at..));
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,18 +115,27 @@ fn write_description(
             }
             write!(out, "\n  read the file again and copy its lines exactly")
         }
-        LocateError::Ambiguous { hunk, lines } => {
+        LocateError::Ambiguous {
+            hunk,
+            lines,
+            header,
+        } => {
             const SHOWN: usize = 8;
             let mut numbers: Vec<String> = lines.iter().take(SHOWN).map(usize::to_string).collect();
             if lines.len() > SHOWN {
                 numbers.push(format!("{} more", lines.len() - SHOWN));
             }
+            let (hunk, count, numbers) = (name(*hunk), lines.len(), numbers.join(", "));
             write!(
                 out,
-                "{path}: {} matches {} places, at lines {}\n  add unchanged lines around the change, or a header such as `@@ def name():`",
-                name(*hunk),
-                lines.len(),
-                numbers.join(", ")
+                "{path}: {hunk} matches {count} places, at lines {numbers}"
+            )?;
+            if let Some(header) = header {
+                write!(out, "\n  its header `{}` is not in the file", short(header))?;
+            }
+            write!(
+                out,
+                "\n  add unchanged lines around the change, or a header such as `@@ def name():`"
             )
         }
         LocateError::HeaderMissing { hunk, header } => write!(
