@@ -1,22 +1,55 @@
 //! The container the model's Python runs in, over bollard.
 //!
-//! It owns the image, the container's life and the Python kernel inside, and offers no way to run anything
-//! on the host. Without a container engine [`Sandbox::start`] fails with the reason and the tools that need
-//! it are not offered.
+//! It owns the engine connection, the container's life and the Python kernel inside, and offers no way to run
+//! anything on the host: without an engine [`Sandbox::start`] fails with the reason and the tools that need
+//! it are not offered. It does not decide whether code may run; that is the agent's.
+//!
+//! Before changing it: the container's main process (`supervisor.py`) leaves when its standard input ends, and the
+//! engine then removes the container. So nothing here may keep a second attachment open, and dropping a
+//! [`Sandbox`], or killing Descant, is a complete clean-up.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bollard::Docker;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+mod container;
+mod frames;
+mod kernel;
+mod locate;
+mod output;
+mod owner;
+mod request;
+
+pub use locate::EngineLocator;
+pub use request::{ContainerUser, WORKSPACE, create_request};
+
+use container::{Container, Facts};
+use kernel::Stopped;
+use owner::Owner;
+
+/// The image users get; any image with `python3` (3.8 or newer) in its path does.
+pub const DEFAULT_IMAGE: &str = "python:3.13-slim";
+
+/// Code longer than this is refused: it goes to the kernel in one frame.
+pub const CODE_LIMIT: usize = 1 << 20;
+
 /// Limits and image of the container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SandboxConfig {
+    /// Where to look for a container engine.
+    pub engine: EngineLocator,
     /// The image with `python3` in it.
     pub image: String,
+    /// Whether an image that is not here may be pulled; never when offline.
+    pub pull: bool,
     /// Bytes of memory; swap is the same, so none.
     pub memory: u64,
     /// Number of processes and threads.
     pub pids: i64,
-    /// Number of CPUs.
+    /// Number of CPUs; no more than the engine has are asked for.
     pub cpus: f64,
     /// Wall-clock limit of one cell.
     pub timeout: Duration,
@@ -26,10 +59,28 @@ pub struct SandboxConfig {
     pub workspace: PathBuf,
 }
 
+impl SandboxConfig {
+    /// The defaults, for the repository at `workspace`: nothing is pulled.
+    pub fn new(workspace: PathBuf, engine: EngineLocator) -> Self {
+        Self {
+            engine,
+            image: DEFAULT_IMAGE.to_owned(),
+            pull: false,
+            memory: 1 << 30,
+            pids: 128,
+            cpus: 2.0,
+            timeout: Duration::from_secs(60),
+            output_limit: 16 * 1024,
+            workspace,
+        }
+    }
+}
+
 /// What a cell did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellResult {
-    /// stdout and stderr as they came, invalid UTF-8 replaced, capped.
+    /// stdout and stderr as they came, invalid UTF-8 replaced, capped; with the notes of the sandbox (a time limit
+    /// reached, variables lost) in square brackets, each on a line of its own. Exactly what the callback was given.
     pub output: String,
     pub exit: CellExit,
 }
@@ -54,15 +105,142 @@ pub enum SandboxError {
     NoEngine { reason: String, hint: String },
     #[error("the image {image} is not here\n  {hint}")]
     NoImage { image: String, hint: String },
+    /// The folder would hand the model more than a repository.
+    #[error("{} is not mounted into the sandbox: {reason}\n  start descant in a repository below it", path.display())]
+    Workspace { path: PathBuf, reason: String },
     #[error("the container engine failed while {doing}: {source}\n  the session goes on; python is tried again with the next call")]
-    Engine { doing: &'static str, source: bollard::errors::Error },
+    Engine {
+        doing: &'static str,
+        source: bollard::errors::Error,
+    },
     #[error("the Python kernel broke off: {0}\n  a new one starts with the next call; its variables are lost")]
     Kernel(String),
+    #[error("the code has {bytes} bytes, at most {CODE_LIMIT} are run\n  write it to a file in the repository, or split it")]
+    CodeTooLong { bytes: usize },
+    #[error("the sandbox has been stopped")]
+    Stopped,
 }
 
-// Interface that the agent's tools use (see the helper tasks):
-//   Sandbox::start(config) -> Result<Sandbox, SandboxError>            (async; finds engine, image, creates container + kernel)
-//   Sandbox::description(&self) -> String                              ("docker 20.10, python:3.13-slim")
-//   Sandbox::run_python(&self, code: &str, output: impl FnMut(&str) + Send, cancel: &CancellationToken)
-//        -> Result<CellResult, SandboxError>                           (async; stateful)
-//   Sandbox::stop(self)                                                (async; removes the container)
+/// A running container with a Python kernel in it. One cell runs at a time; a second call waits.
+pub struct Sandbox {
+    docker: Docker,
+    config: SandboxConfig,
+    facts: Facts,
+    owner: Owner,
+    description: String,
+    stopping: CancellationToken,
+    /// `None` between a container that was lost and the next call, and after [`Sandbox::stop`].
+    container: Mutex<Option<Container>>,
+}
+
+impl Sandbox {
+    /// Finds the engine and the image, removes what dead sessions of this user left behind, and starts a kernel.
+    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
+        Self::start_with_progress(config, |_| {}).await
+    }
+
+    /// As [`Sandbox::start`]; `progress` gets one short line at each step of a pull.
+    pub async fn start_with_progress(
+        config: SandboxConfig,
+        progress: impl FnMut(&str) + Send,
+    ) -> Result<Self, SandboxError> {
+        let owner = Owner::current();
+        let engine = locate::connect(&config.engine).await?;
+        request::check_workspace(&config.workspace, &config.engine, &engine.socket)?;
+        container::remove_leftovers(&engine.docker, &owner).await;
+        let facts = Facts::gather(&engine, &config, progress).await?;
+        let container = Container::start(&engine.docker, &config, &facts, &owner).await?;
+        let description = facts.description(container.python());
+        Ok(Self {
+            docker: engine.docker,
+            config,
+            facts,
+            owner,
+            description,
+            stopping: CancellationToken::new(),
+            container: Mutex::new(Some(container)),
+        })
+    }
+
+    /// For the status bar: `docker 20.10, python 3.13.1 (python:3.13-slim)`, and what this engine cannot enforce.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// Runs one cell; variables stay for the next. `output` gets the text as it comes, already capped: once the head
+    /// is full it is called again only at the end, with how much was left out and the tail.
+    ///
+    /// A cell that reaches the time limit or is cancelled gets a `KeyboardInterrupt`; if it does not stop within
+    /// a second its kernel is killed. When this future is dropped before its end the container is given up.
+    pub async fn run_python(
+        &self,
+        code: &str,
+        mut output: impl FnMut(&str) + Send,
+        cancel: &CancellationToken,
+    ) -> Result<CellResult, SandboxError> {
+        if code.len() > CODE_LIMIT {
+            return Err(SandboxError::CodeTooLong { bytes: code.len() });
+        }
+        let mut place = self.container.lock().await;
+        if self.stopping.is_cancelled() {
+            return Err(SandboxError::Stopped);
+        }
+        // Taken out while the cell runs: if this future is dropped, so is the container, whose state is unknown.
+        let mut container = match place.take() {
+            Some(container) => container,
+            None => Container::start(&self.docker, &self.config, &self.facts, &self.owner).await?,
+        };
+        let mut capped = output::Capped::new(self.config.output_limit, &mut output);
+        let ran = container
+            .kernel
+            .run(
+                code,
+                &mut capped,
+                self.config.timeout,
+                &[cancel, &self.stopping],
+            )
+            .await;
+        match ran {
+            Ok(exit) => {
+                *place = Some(container);
+                Ok(CellResult {
+                    output: capped.finish(),
+                    exit,
+                })
+            }
+            Err(Stopped::Unresponsive(exit)) => {
+                container.remove().await;
+                Ok(CellResult {
+                    output: capped.finish(),
+                    exit,
+                })
+            }
+            Err(Stopped::Gone(why)) => {
+                let memory = container.remove().await;
+                if why.is_end() {
+                    capped.note(if memory {
+                        "the container ran out of memory; its variables are lost"
+                    } else {
+                        "the container ended; its variables are lost"
+                    });
+                    return Ok(CellResult {
+                        output: capped.finish(),
+                        exit: CellExit::Died,
+                    });
+                }
+                Err(SandboxError::Kernel(why.to_string()))
+            }
+        }
+    }
+
+    /// Ends a running cell and removes the container; calls after it fail with [`SandboxError::Stopped`].
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        if let Some(container) = self.container.lock().await.take() {
+            container.remove().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

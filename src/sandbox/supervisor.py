@@ -1,0 +1,228 @@
+# The container's main process: it alone speaks to Descant, and keeps the Python kernel (kernel.py) as its child.
+#
+# Model-written code runs in the child, so it can neither read this process's memory (not dumpable) nor hold its
+# descriptors; what it prints arrives here through a pipe and is wrapped before it goes on. It could still scribble on
+# the standard output of process 1, which is the same pipe: hence the nonce in each frame, known only here.
+#
+# Frames to Descant:   u32 length, 16 bytes nonce, 1 byte type, body     (length counts all after itself)
+# Frames from Descant: u32 length, 1 byte type, body
+# When standard input ends, Descant is gone: this process leaves, and with it the container.
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+
+CHUNK = 32 * 1024
+PIPE = 64 * 1024
+
+
+def undumpable():
+    """No process of the same user may trace this one, read its memory or open its descriptors."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+    except Exception:
+        pass  # A Python without ctypes: the code can then cheat Descant about its own result, no more.
+
+
+def read_exactly(fd, count):
+    data = b""
+    while len(data) < count:
+        piece = os.read(fd, count - len(data))
+        if not piece:
+            os._exit(0)
+        data += piece
+    return data
+
+
+def write_all(fd, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def oom_kills():
+    """How often the kernel killed for memory in this container; both generations of control groups."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path) as lines:
+                for line in lines:
+                    name, _, count = line.partition(" ")
+                    if name == "oom_kill":
+                        return int(count)
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
+class Kernel:
+    def __init__(self, source):
+        code_read, self.code = os.pipe()
+        self.result, result_write = os.pipe()
+        self.output, output_write = os.pipe()
+        self.answer = b""
+        self.kills = oom_kills()
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", source, str(code_read), str(result_write)],
+                stdin=subprocess.DEVNULL,
+                stdout=output_write,
+                stderr=output_write,
+                pass_fds=(code_read, result_write),
+                # A group of its own, so that an interrupt reaches what the code started, and not us.
+                start_new_session=True,
+                cwd="/",
+                env={
+                    "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
+                    "HOME": "/mnt/data",
+                    "TMPDIR": "/tmp",
+                    "LANG": "C.UTF-8",
+                    "TERM": "dumb",
+                },
+            )
+        finally:
+            for fd in (code_read, result_write, output_write):
+                os.close(fd)
+        fcntl.fcntl(self.output, fcntl.F_SETFL, os.O_NONBLOCK)
+
+    def interrupt(self):
+        try:
+            os.killpg(self.process.pid, signal.SIGINT)
+        except OSError:
+            pass
+
+    def read_output(self):
+        try:
+            return os.read(self.output, CHUNK)
+        except OSError:
+            return b""
+
+    def close(self):
+        """Ends the kernel and every process it left, and says how it ended."""
+        code = self.process.poll()
+        for _ in range(20):
+            try:
+                os.kill(-1, signal.SIGKILL)  # All but this process and process 1.
+            except OSError:
+                break
+        waited = self.process.wait()
+        for fd in (self.code, self.result, self.output):
+            os.close(fd)
+        return {
+            "status": waited if code is None else code,
+            "memory": oom_kills() > self.kills,
+        }
+
+
+class Supervisor:
+    def __init__(self, nonce, source):
+        self.nonce = nonce
+        self.source = source
+        self.cell = 0  # The number of the running cell, 0 between cells.
+        self.kernel = Kernel(source)
+
+    def send(self, kind, body):
+        write_all(1, struct.pack(">I", 17 + len(body)) + self.nonce + kind + body)
+
+    def send_json(self, kind, value):
+        self.send(kind, json.dumps(value).encode())
+
+    def drain(self):
+        # What the pipe can hold, no more: a process left behind may go on writing for ever.
+        taken = 0
+        while taken < PIPE:
+            data = self.kernel.read_output()
+            if not data:
+                return
+            taken += len(data)
+            self.send(b"O", data)
+
+    def replace_kernel(self):
+        if self.cell:
+            self.drain()
+        ended = self.kernel.close()
+        ended["cell"] = self.cell
+        self.cell = 0
+        self.kernel = Kernel(self.source)
+        self.send_json(b"K", ended)
+
+    def command(self, kind, body):
+        if kind == b"R":
+            request = json.loads(body)
+            self.cell = request["cell"]
+            try:
+                write_all(self.kernel.code, struct.pack(">I", len(body)) + body)
+            except OSError:
+                self.replace_kernel()
+        elif kind == b"I":
+            if self.cell == json.loads(body)["cell"]:
+                self.kernel.interrupt()
+        elif kind == b"K":
+            if self.cell == json.loads(body)["cell"]:
+                self.replace_kernel()
+
+    def answered(self):
+        """The kernel said something on its result pipe; anything but a well-formed answer ends it."""
+        data = os.read(self.kernel.result, 4096)
+        self.kernel.answer += data
+        if not data or len(self.kernel.answer) > 4096:
+            self.replace_kernel()
+            return
+        while b"\n" in self.kernel.answer:
+            line, _, self.kernel.answer = self.kernel.answer.partition(b"\n")
+            try:
+                answer = json.loads(line)
+                cell, status = int(answer["cell"]), str(answer["status"])
+            except (ValueError, KeyError, TypeError):
+                self.replace_kernel()
+                return
+            if cell == self.cell and cell and status in ("ok", "error", "interrupted"):
+                self.drain()
+                self.cell = 0
+                self.send_json(b"D", {"cell": cell, "status": status})
+
+    def loop(self):
+        buffer = b""
+        while True:
+            watched = [0, self.kernel.result]
+            # Between cells nobody reads what is printed: a background thread then waits, it is not lost.
+            if self.cell:
+                watched.append(self.kernel.output)
+            ready, _, _ = select.select(watched, [], [])
+            # Only one source a round: each may replace the kernel, and its descriptors with it.
+            if 0 in ready:
+                data = os.read(0, 65536)
+                if not data:
+                    os._exit(0)
+                buffer += data
+                while len(buffer) >= 4:
+                    (length,) = struct.unpack(">I", buffer[:4])
+                    if len(buffer) < 4 + length:
+                        break
+                    frame, buffer = buffer[4 : 4 + length], buffer[4 + length :]
+                    self.command(frame[:1], frame[1:])
+            elif self.kernel.result in ready:
+                self.answered()
+            elif self.kernel.output in ready:
+                data = self.kernel.read_output()
+                if data:
+                    self.send(b"O", data)
+                elif self.kernel.process.poll() is not None:
+                    self.replace_kernel()
+                else:
+                    # Both ends of the output were closed by the code; the result pipe still tells its end.
+                    select.select([0, self.kernel.result], [], [], 0.05)
+
+
+undumpable()
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+(hello_length,) = struct.unpack(">I", read_exactly(0, 4))
+hello = read_exactly(0, hello_length)
+supervisor = Supervisor(hello[1:17], hello[17:].decode())
+supervisor.send_json(b"H", {"python": "%d.%d.%d" % sys.version_info[:3]})
+supervisor.loop()
