@@ -1,12 +1,25 @@
 //! Engines: Harmony token ids in, Harmony events out.
 //!
 //! An engine owns a model (or a connection to one) and nothing else: it knows neither tools nor sessions.
-//! `engine/mistral` runs a checkpoint in process, `engine/scripted` replays fixtures in tests. The one
+//! `engine/mistral` runs a checkpoint in process, `engine/scripted` replays fixtures in tests; `load` gets
+//! from a model's name to one of them, by way of `models` (where it lies), `checkpoint` (is it whole), `fit`
+//! (does it fit) and `demo` (the built-in one). The one
 //! thing to know: the ids of [`EngineEvent::Finished`] are the record of what was generated, stop token
 //! included, and go back into the next prompt untouched, so that a prefix cache keeps holding.
 
+pub mod checkpoint;
+pub mod demo;
+pub mod fit;
+mod load;
 pub mod mistral;
+pub mod models;
+mod outbox;
+pub mod reduced;
+pub mod sample;
 pub mod scripted;
+mod transcript;
+
+pub use load::{LoadOptions, load, load_mistral};
 
 use crate::conversation::{PromptProfile, TokenId, Usage};
 use crate::harmony::HarmonyEvent;

@@ -1,0 +1,348 @@
+//! mistral.rs in process: a checkpoint folder on this machine's CPU or accelerator.
+//!
+//! It hands mistral.rs raw token ids and takes raw token ids: its chat templates, its Harmony parser, its
+//! tool matching, its sampler and its downloads are all kept out. `steer` decides the tokens, `runner` owns
+//! the model, `ledger` knows the prefix cache, `load` fills it all. The one thing to know before changing it:
+//! the last id of a sequence must never be one that a later prompt contains (`steer` says why), and the
+//! response channel must be drained to its end (mistral.rs panics when an error finds no receiver).
+
+mod follow;
+mod ledger;
+pub(super) mod load;
+mod runner;
+mod steer;
+
+pub use steer::Probe;
+
+use super::outbox::{CAPACITY, Outbox};
+use super::reduced::ReducedVocabulary;
+use super::sample::Sampler;
+use super::transcript::Transcript;
+use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, Sampling, StopReason};
+use crate::conversation::{TokenId, Usage};
+use crate::harmony::vocab::{self, Vocabulary};
+use follow::{End, Follow, Patience};
+use mistralrs::core::Response;
+use mistralrs::{Constraint, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens};
+use runner::Runner;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use steer::{Generation, Steer};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+
+/// Room in mistral.rs's response channel, which it awaits at each token. Our task empties it all the time.
+const RESPONSES: usize = 256;
+
+/// When an engine counts as hung: no machine takes this long for one token,
+const PATIENCE: Duration = Duration::from_secs(120);
+/// nor this long for one of a prompt's.
+const PATIENCE_PER_PROMPT_TOKEN: Duration = Duration::from_millis(250);
+
+/// How the checkpoint's ids relate to Harmony's.
+#[derive(Debug)]
+pub(super) enum Codec {
+    /// They are the same.
+    Harmony,
+    Reduced(ReducedVocabulary),
+}
+
+impl Codec {
+    fn encode(&self, prompt: &[TokenId], vocabulary: &Vocabulary) -> Vec<u32> {
+        match self {
+            Codec::Harmony => prompt.to_vec(),
+            Codec::Reduced(reduced) => reduced.encode_prompt(prompt, vocabulary),
+        }
+    }
+
+    /// Ids beyond the table cannot be chosen: `load` compares its length with the checkpoint's.
+    fn to_harmony(&self, id: u32) -> TokenId {
+        match self {
+            Codec::Harmony => id,
+            Codec::Reduced(reduced) => reduced.to_harmony(id).unwrap_or(vocab::RESERVED),
+        }
+    }
+
+    fn sacrifice(&self) -> u32 {
+        match self {
+            Codec::Harmony => vocab::RESERVED,
+            Codec::Reduced(reduced) => reduced.sacrifice(),
+        }
+    }
+
+    fn call(&self) -> Option<u32> {
+        match self {
+            Codec::Harmony => Some(vocab::CALL),
+            Codec::Reduced(reduced) => reduced.special(vocab::CALL),
+        }
+    }
+}
+
+/// A model loaded by mistral.rs.
+pub struct MistralEngine {
+    shared: Arc<Shared>,
+    handle: Handle,
+}
+
+struct Shared {
+    info: EngineInfo,
+    vocabulary: Arc<Vocabulary>,
+    codec: Arc<Codec>,
+    /// The demo is trained for greedy decoding, whatever is asked.
+    always_greedy: bool,
+    /// PagedAttention reuses whole blocks of this many tokens and does not tell; `None` on the plain cache.
+    block: Option<usize>,
+    runner: Arc<Mutex<Runner>>,
+    requests: AtomicUsize,
+}
+
+impl std::fmt::Debug for MistralEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MistralEngine")
+            .field("info", &self.shared.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine for MistralEngine {
+    fn info(&self) -> &EngineInfo {
+        &self.shared.info
+    }
+
+    fn generate(&self, request: GenerateRequest) -> mpsc::Receiver<EngineEvent> {
+        self.generate_probed(request, None)
+    }
+}
+
+impl MistralEngine {
+    /// [`Engine::generate`] with the eyes and hands of a test.
+    #[doc(hidden)]
+    pub fn generate_probed(
+        &self,
+        request: GenerateRequest,
+        probe: Option<Arc<Probe>>,
+    ) -> mpsc::Receiver<EngineEvent> {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        let shared = self.shared.clone();
+        self.handle.spawn(async move {
+            let mut outbox = Outbox::new(sender);
+            shared.run(request, probe, &mut outbox).await;
+            while !outbox.is_empty() && outbox.deliver().await {}
+        });
+        receiver
+    }
+}
+
+impl Shared {
+    async fn run(&self, request: GenerateRequest, probe: Option<Arc<Probe>>, outbox: &mut Outbox) {
+        let prompt = self.codec.encode(&request.prompt, &self.vocabulary);
+        let context = self.info.context_length;
+        if prompt.is_empty() || prompt.len() >= context {
+            let error = EngineError::ContextFull {
+                prompt: prompt.len(),
+                context,
+            };
+            return outbox.push(EngineEvent::Failed {
+                error,
+                tokens: Vec::new(),
+            });
+        }
+        let nothing = |stop| EngineEvent::Finished {
+            tokens: Vec::new(),
+            usage: Usage {
+                prompt_tokens: prompt.len(),
+                ..Usage::default()
+            },
+            stop,
+        };
+        let limit = request.max_tokens.min(context - prompt.len());
+        if limit == 0 {
+            return outbox.push(nothing(StopReason::Length));
+        }
+        // The generation before may still be computing a cancelled prompt.
+        let mut runner = tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => return outbox.push(nothing(StopReason::Cancelled)),
+            () = outbox.closed() => return,
+            runner = self.runner.clone().lock_owned() => runner,
+        };
+        let queue = match runner.queue(prompt.len() + limit).await {
+            Ok(queue) => queue,
+            Err(error) => {
+                return outbox.push(EngineEvent::Failed {
+                    error,
+                    tokens: Vec::new(),
+                });
+            }
+        };
+        let found = self.reused(runner.ledger().found(&prompt));
+        let expected = prompt.len() - found;
+        outbox.push(EngineEvent::Prefill {
+            done: 0,
+            total: expected,
+        });
+
+        let sampling = if self.always_greedy {
+            Sampling::GREEDY
+        } else {
+            request.sampling
+        };
+        let generation = Arc::new(Generation::new(
+            self.codec.clone(),
+            &request,
+            Sampler::new(sampling),
+            prompt.len(),
+            limit,
+            probe,
+        ));
+        let (sender, responses) = mpsc::channel(RESPONSES);
+        let started = Instant::now();
+        let id = self.requests.fetch_add(1, Ordering::Relaxed);
+        if queue
+            .send(completion(
+                id,
+                prompt.clone(),
+                &generation,
+                self.codec.sacrifice(),
+                sender,
+            ))
+            .await
+            .is_err()
+        {
+            runner.forget_front();
+            let error = EngineError::Broken("its thread had ended".into());
+            return outbox.push(EngineEvent::Failed {
+                error,
+                tokens: Vec::new(),
+            });
+        }
+        let patience = Patience {
+            first_token: PATIENCE
+                + PATIENCE_PER_PROMPT_TOKEN
+                    .saturating_mul(u32::try_from(expected).unwrap_or(u32::MAX)),
+            token: PATIENCE,
+        };
+        let transcript = Transcript::new(&self.vocabulary);
+        let mut follow = Follow::new(
+            &generation,
+            responses,
+            &request.cancel,
+            outbox,
+            transcript,
+            patience,
+            expected,
+        );
+        let end = follow.to_the_end().await;
+        follow.transcript.finish(follow.outbox);
+        let usage = self.usage(
+            &generation,
+            prompt.len(),
+            expected,
+            started,
+            &follow.transcript,
+        );
+        let tokens = follow.transcript.take_tokens();
+        follow.outbox.push(match &end {
+            End::Stopped(stop) => EngineEvent::Finished {
+                tokens,
+                usage,
+                stop: *stop,
+            },
+            End::Refused(error) | End::Died(error) | End::Hung(error) => EngineEvent::Failed {
+                error: error.clone(),
+                tokens,
+            },
+        });
+        match end {
+            End::Stopped(_) => {
+                if follow.drain().await {
+                    if runner.caches() {
+                        let key = prompt.into_iter().chain(generation.handed()).collect();
+                        runner.ledger().add(key);
+                    }
+                } else {
+                    runner.mark_hung();
+                }
+            }
+            // An error inside the engine empties its cache.
+            End::Refused(_) => {
+                follow.drain().await;
+                runner.forget_front();
+            }
+            End::Died(_) => runner.forget_front(),
+            End::Hung(_) => runner.mark_hung(),
+        }
+    }
+
+    fn usage(
+        &self,
+        generation: &Generation,
+        prompt: usize,
+        expected: usize,
+        started: Instant,
+        transcript: &Transcript,
+    ) -> Usage {
+        let first = generation.first();
+        let fresh = match (self.block, first) {
+            (None, Some(first)) => first.fresh,
+            (Some(_), _) | (None, None) => expected,
+        };
+        let until_first = match first {
+            Some(first) => first.at.saturating_duration_since(started.into_std()),
+            None => started.elapsed(),
+        };
+        let after = match (first, generation.last_at()) {
+            (Some(first), Some(last)) => last.saturating_duration_since(first.at),
+            _ => Duration::ZERO,
+        };
+        Usage {
+            prompt_tokens: prompt,
+            cached_tokens: prompt.saturating_sub(fresh),
+            generated_tokens: transcript.len(),
+            reasoning_tokens: transcript.reasoning_tokens(),
+            prefill_seconds: until_first.as_secs_f64(),
+            decode_seconds: after.as_secs_f64(),
+        }
+    }
+
+    /// Of the prompt tokens that are in the prefix cache, those that it can give back.
+    fn reused(&self, found: usize) -> usize {
+        match self.block {
+            Some(block) => found / block.max(1) * block.max(1),
+            None => found,
+        }
+    }
+}
+
+fn completion(
+    id: usize,
+    prompt: Vec<u32>,
+    generation: &Arc<Generation>,
+    sacrifice: u32,
+    response: mpsc::Sender<Response>,
+) -> Request {
+    Request::Normal(Box::new(NormalRequest {
+        id,
+        messages: RequestMessage::CompletionTokens(prompt),
+        sampling_params: SamplingParams {
+            // Zero is its fast way of taking the best, and the best is what the processor left.
+            temperature: Some(0.0),
+            stop_toks: Some(StopTokens::Ids(vec![sacrifice])),
+            ..SamplingParams::neutral()
+        },
+        response,
+        return_logprobs: false,
+        is_streaming: true,
+        constraint: Constraint::None,
+        suffix: None,
+        tools: None,
+        tool_choice: None,
+        logits_processors: Some(vec![Arc::new(Steer(generation.clone()))]),
+        return_raw_logits: false,
+        web_search_options: None,
+        model_id: None,
+        truncate_sequence: false,
+    }))
+}

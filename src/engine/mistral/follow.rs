@@ -1,0 +1,188 @@
+//! Following one generation: mistral.rs's responses in, events out, nobody made to wait.
+
+use super::steer::Generation;
+use crate::conversation::TokenId;
+use crate::engine::outbox::Outbox;
+use crate::engine::transcript::Transcript;
+use crate::engine::{EngineError, EngineEvent, StopReason};
+use mistralrs::core::Response;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// How a generation ended, for its reader and for the engine's owner.
+#[derive(Debug)]
+pub(super) enum End {
+    /// As it should. The sequence may still be finishing in the engine.
+    Stopped(StopReason),
+    /// The engine reported an error and lives.
+    Refused(EngineError),
+    /// The engine's thread is gone.
+    Died(EngineError),
+    /// The engine's thread does not answer.
+    Hung(EngineError),
+}
+
+/// How long the engine may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) first_token: Duration,
+    pub(super) token: Duration,
+}
+
+pub(super) struct Follow<'a> {
+    pub(super) generation: &'a Generation,
+    pub(super) responses: mpsc::Receiver<Response>,
+    pub(super) cancel: &'a CancellationToken,
+    pub(super) outbox: &'a mut Outbox,
+    pub(super) transcript: Transcript,
+    pub(super) patience: Patience,
+    /// Prompt tokens to compute, as announced.
+    pub(super) expected: usize,
+    reader_gone: bool,
+    prefill_done: bool,
+    new: Vec<TokenId>,
+}
+
+impl<'a> Follow<'a> {
+    pub(super) fn new(
+        generation: &'a Generation,
+        responses: mpsc::Receiver<Response>,
+        cancel: &'a CancellationToken,
+        outbox: &'a mut Outbox,
+        transcript: Transcript,
+        patience: Patience,
+        expected: usize,
+    ) -> Self {
+        Follow {
+            generation,
+            responses,
+            cancel,
+            outbox,
+            transcript,
+            patience,
+            expected,
+            reader_gone: false,
+            prefill_done: false,
+            new: Vec::new(),
+        }
+    }
+
+    /// Until the generation has stopped, by itself or by its reader's wish. A cancelled prompt goes on
+    /// being computed behind our back; [`Follow::drain`] waits for that.
+    pub(super) async fn to_the_end(&mut self) -> End {
+        let mut deadline = Instant::now() + self.patience.first_token;
+        loop {
+            if let Some(stop) = self.take_new() {
+                return match self.generation.broken() {
+                    Some(reason) => End::Refused(EngineError::Broken(reason)),
+                    None => End::Stopped(stop),
+                };
+            }
+            self.outbox.flush();
+            let waiting = !self.outbox.is_empty();
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => {
+                    self.generation.seal(StopReason::Cancelled);
+                }
+                () = self.outbox.closed(), if !self.reader_gone => {
+                    self.reader_gone = true;
+                    self.generation.seal(StopReason::Cancelled);
+                }
+                response = self.responses.recv() => {
+                    deadline = Instant::now() + self.patience.token;
+                    if let Some(end) = self.read(response) {
+                        return end;
+                    }
+                }
+                delivered = self.outbox.deliver(), if waiting && !self.reader_gone => {
+                    self.reader_gone = !delivered;
+                }
+                () = sleep_until(deadline) => {
+                    self.generation.seal(StopReason::Cancelled);
+                    self.take_new();
+                    return End::Hung(EngineError::Broken(
+                        "no token came for minutes; its thread seems to hang".into(),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// What a response means beyond the ids that came with it; `None`: go on.
+    fn read(&mut self, response: Option<Response>) -> Option<End> {
+        let reason = match response {
+            Some(Response::CompletionChunk(_) | Response::CompletionDone(_)) => return None,
+            Some(Response::InternalError(error) | Response::ValidationError(error)) => {
+                error.to_string()
+            }
+            Some(Response::CompletionModelError(error, _) | Response::ModelError(error, _)) => {
+                error
+            }
+            Some(
+                Response::Done(_)
+                | Response::Chunk(_)
+                | Response::ImageGeneration(_)
+                | Response::Speech { .. }
+                | Response::Raw { .. }
+                | Response::Embeddings { .. },
+            ) => "mistral.rs answered what was not asked".into(),
+            None => {
+                // The channel closes behind the last token; any earlier, a thread died.
+                let stopped = self.take_new();
+                return match stopped {
+                    Some(stop) => Some(End::Stopped(stop)),
+                    None => {
+                        self.generation.seal(StopReason::Cancelled);
+                        Some(End::Died(EngineError::Broken(
+                            "its thread ended in the middle of an answer; the log file may say why"
+                                .into(),
+                        )))
+                    }
+                };
+            }
+        };
+        self.generation.seal(StopReason::Cancelled);
+        self.take_new();
+        Some(End::Refused(EngineError::Broken(reason)))
+    }
+
+    /// Reads the ids recorded since the last time.
+    fn take_new(&mut self) -> Option<StopReason> {
+        self.new.clear();
+        let stop = self.generation.since(self.transcript.len(), &mut self.new);
+        if let (false, Some(first)) = (self.prefill_done, self.generation.first()) {
+            self.prefill_done = true;
+            // On a paged cache the engine does not tell; what was announced is then the best there is.
+            let total = first.fresh.min(self.expected.max(1));
+            self.outbox
+                .push(EngineEvent::Prefill { done: total, total });
+        }
+        for &token in &self.new {
+            self.transcript.push(token, self.outbox);
+        }
+        stop
+    }
+
+    /// Empties the engine's channel until it closes, and the outbox as its reader allows. `false` when
+    /// the engine does not come to an end.
+    pub(super) async fn drain(&mut self) -> bool {
+        let deadline = Instant::now() + self.patience.first_token.max(self.patience.token);
+        loop {
+            self.outbox.flush();
+            let waiting = !self.outbox.is_empty();
+            tokio::select! {
+                biased;
+                response = self.responses.recv() => if response.is_none() {
+                    return true;
+                },
+                delivered = self.outbox.deliver(), if waiting && !self.reader_gone => {
+                    self.reader_gone = !delivered;
+                }
+                () = sleep_until(deadline) => return false,
+            }
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! Loading a checkpoint folder into mistral.rs: blocking, on a thread of its own.
+//!
+//! Paths are given one by one, so nothing looks for a hub, creates a cache folder or reads a token. Weights
+//! are read ahead beside the load: mistral.rs maps the shards and tells nothing of its progress, and reading
+//! them in order is both faster than its page faults and something to show.
+
+use super::ledger::Ledger;
+use super::runner::{LoadedModel, Runner};
+use super::{Codec, MistralEngine, Shared};
+use crate::conversation::PromptProfile;
+use crate::engine::checkpoint::Checkpoint;
+use crate::engine::fit::{self, KvShape, Need, SlidingLayers};
+use crate::engine::reduced::ReducedVocabulary;
+use crate::engine::{EngineError, EngineInfo, LoadProgress};
+use crate::harmony::vocab::{self, Vocabulary};
+use mistralrs::core::{
+    AdapterPaths, DefaultSchedulerMethod, DeviceMapMetadata, IsqOrganization, LocalModelPaths,
+    MemoryGpuConfig, MemoryUsage, ModelPaths, NormalLoaderBuilder, NormalSpecificConfig,
+    PagedAttentionConfig, PagedCacheType, SchedulerConfig,
+};
+use mistralrs::{AutoDeviceMapParams, Device, DeviceMapSetting, ModelDType};
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, mpsc};
+
+/// The engine's caches grow in steps of so many tokens and refuse a last step beyond the model's length.
+const CONTEXT_STEP: usize = 512;
+
+/// A context that a coding turn fits in and whose cache is modest (1.6 GB for gpt-oss-20b).
+const DEFAULT_CONTEXT: usize = 32_768;
+
+/// On the plain cache a sequence, the prefix it came from and the copy between them exist at once.
+const PLAIN_CACHE_COPIES: u64 = 3;
+
+/// Prefix-cache entries of a full context each that are kept before an empty cache is started.
+const ENTRIES_KEPT: u64 = 16;
+
+const PAGE: usize = 32;
+
+/// Says nothing of Harmony, so that the engine's own Harmony parser stays out.
+const PLAIN_TEMPLATE: &str = "{% for message in messages %}{{ message['content'] }}{% endfor %}";
+
+#[derive(Debug)]
+pub(in crate::engine) struct LoadRequest {
+    /// As the user named it.
+    pub name: String,
+    pub folder: PathBuf,
+    pub profile: PromptProfile,
+    pub context_length: Option<usize>,
+    pub always_greedy: bool,
+    pub prefix_cache: bool,
+    pub force_cpu: bool,
+    /// For the plain chat template.
+    pub cache_dir: PathBuf,
+    /// Where generations run.
+    pub handle: Handle,
+}
+
+/// Where progress goes; a full channel drops a report, the next one supersedes it.
+pub(in crate::engine) type Progress = mpsc::Sender<LoadProgress>;
+
+pub(in crate::engine) fn load(
+    request: LoadRequest,
+    vocabulary: Arc<Vocabulary>,
+    progress: &Progress,
+) -> Result<MistralEngine, EngineError> {
+    let start = Instant::now();
+    let report = |stage, bytes| {
+        let _full = progress.try_send(LoadProgress {
+            stage,
+            bytes,
+            elapsed: start.elapsed(),
+        });
+    };
+    report("checking", None);
+    let name = request.name.as_str();
+    let config = Checkpoint::read_config(&request.folder).map_err(|e| damaged(name, &e))?;
+    refuse_without_accelerator(name, config.is_gpt_oss() || config.is_mxfp4())?;
+    let checkpoint = Checkpoint::open(&request.folder).map_err(|e| damaged(name, &e))?;
+    let tokenizer = request.folder.join("tokenizer.json");
+    if !tokenizer.is_file() {
+        return Err(unavailable(
+            name,
+            format!("there is no {}", tokenizer.display()),
+            RELOAD,
+        ));
+    }
+    let codec = codec(name, &request.folder, &checkpoint)?;
+    let context = context_length(&checkpoint, request.context_length);
+
+    let device = device(name, request.force_cpu, config.is_gpt_oss())?;
+    let on_cpu = matches!(device, Device::Cpu);
+    let (dtype, element, need) = choose_type(&checkpoint, context, on_cpu);
+    let (kind, free) = if on_cpu {
+        ("memory", fit::available_memory())
+    } else {
+        (
+            "GPU memory",
+            MemoryUsage
+                .get_memory_available(&device)
+                .ok()
+                .map(|b| b as u64),
+        )
+    };
+    if let Some(free) = free {
+        need.check(name, kind, context, free)?;
+    }
+
+    let reader = ReadAhead::start(&checkpoint, progress.clone(), start);
+    let pipeline = build(&request, &checkpoint, &tokenizer, &device, dtype, context);
+    let read_all = reader.finish();
+    let (pipeline, scheduler, paged) = pipeline
+        .map_err(|e| unavailable(name, format!("mistral.rs could not load it: {e}"), RELOAD))?;
+    if let Err(error) = read_all {
+        tracing::warn!("reading the weights ahead failed: {error}");
+    }
+    report(
+        "ready",
+        Some((checkpoint.weight_bytes, checkpoint.weight_bytes)),
+    );
+
+    let kv = KvShape::of(&checkpoint, element);
+    let one_context = kv.context_bytes(context as u64, SlidingLayers::KeptWhole);
+    let budget = match fit::available_memory() {
+        Some(free) => (free / 2)
+            .min(one_context.saturating_mul(ENTRIES_KEPT))
+            .max(one_context),
+        None => one_context.saturating_mul(4),
+    };
+    // A paged cache has its own pool and its own eviction; ours only mirrors what it was given.
+    let budget = if paged { u64::MAX } else { budget };
+    let model = LoadedModel {
+        pipeline,
+        scheduler,
+        prefix_cache: request.prefix_cache,
+    };
+    let shared = Shared {
+        info: EngineInfo {
+            name: request.name.clone(),
+            profile: request.profile,
+            context_length: context,
+            device: device_name(&device),
+        },
+        vocabulary,
+        codec: Arc::new(codec),
+        always_greedy: request.always_greedy,
+        block: paged.then_some(PAGE),
+        runner: Arc::new(Mutex::new(Runner::new(
+            model,
+            Ledger::new(kv.bytes_per_token(), budget),
+        ))),
+        requests: AtomicUsize::new(1),
+    };
+    Ok(MistralEngine {
+        shared: Arc::new(shared),
+        handle: request.handle,
+    })
+}
+
+const RELOAD: &str = "check the folder, or download the model again";
+
+fn damaged(model: &str, error: &crate::engine::checkpoint::CheckpointError) -> EngineError {
+    unavailable(model, error.to_string(), RELOAD)
+}
+
+fn unavailable(model: &str, reason: String, hint: &str) -> EngineError {
+    EngineError::Unavailable {
+        model: model.to_owned(),
+        reason,
+        hint: hint.to_owned(),
+    }
+}
+
+const ACCELERATORS: &str = "use a server that has it (--server URL), the built-in demo model (-m demo), or a build for your GPU: cargo install descant --features cuda (or metal)";
+
+/// GPT-OSS's weights are MXFP4, which mistral.rs computes on CUDA and Metal only.
+fn refuse_without_accelerator(model: &str, needs_one: bool) -> Result<(), EngineError> {
+    if needs_one && !cfg!(any(feature = "cuda", feature = "metal")) {
+        return Err(unavailable(
+            model,
+            "GPT-OSS needs a GPU, and this build of Descant has neither CUDA nor Metal".into(),
+            ACCELERATORS,
+        ));
+    }
+    Ok(())
+}
+
+fn device(model: &str, force_cpu: bool, needs_accelerator: bool) -> Result<Device, EngineError> {
+    let device = if force_cpu || !cfg!(any(feature = "cuda", feature = "metal")) {
+        Device::Cpu
+    } else {
+        mistralrs::best_device(false)
+            .map_err(|e| unavailable(model, format!("the GPU cannot be used: {e}"), ACCELERATORS))?
+    };
+    if needs_accelerator && matches!(device, Device::Cpu) {
+        return Err(unavailable(
+            model,
+            "GPT-OSS needs a GPU, and none was found".into(),
+            ACCELERATORS,
+        ));
+    }
+    Ok(device)
+}
+
+fn device_name(device: &Device) -> String {
+    match device {
+        Device::Cpu => "cpu".into(),
+        // `best_device` takes the first.
+        Device::Cuda(_) => "cuda:0".into(),
+        Device::Metal(_) => "metal".into(),
+    }
+}
+
+/// A reduced vocabulary where the folder has one; else the ids must be Harmony's.
+fn codec(model: &str, folder: &Path, checkpoint: &Checkpoint) -> Result<Codec, EngineError> {
+    let vocab_size = checkpoint.config.vocab_size;
+    let path = folder.join("vocab.json");
+    if path.is_file() && !checkpoint.config.is_gpt_oss() {
+        let text = std::fs::read(&path)
+            .map_err(|e| unavailable(model, format!("{}: {e}", path.display()), RELOAD))?;
+        // A vocab.json of another tokenizer is no reduced vocabulary: then the model is not for us either.
+        if let Ok(reduced) = ReducedVocabulary::parse(&text) {
+            if reduced.len() == vocab_size {
+                return Ok(Codec::Reduced(reduced));
+            }
+            return Err(unavailable(
+                model,
+                format!(
+                    "{} has {} tokens and the weights have {vocab_size}",
+                    path.display(),
+                    reduced.len()
+                ),
+                RELOAD,
+            ));
+        }
+    }
+    if vocab_size > vocab::CALL as usize {
+        return Ok(Codec::Harmony);
+    }
+    Err(unavailable(
+        model,
+        format!("its vocabulary of {vocab_size} tokens is not Harmony's, which Descant speaks"),
+        "use a GPT-OSS model (-m gpt-oss-20b) or the built-in demo model (-m demo)",
+    ))
+}
+
+fn context_length(checkpoint: &Checkpoint, wanted: Option<usize>) -> usize {
+    let most = checkpoint
+        .config
+        .max_position_embeddings
+        .unwrap_or(DEFAULT_CONTEXT);
+    let context = wanted.unwrap_or(DEFAULT_CONTEXT).min(most);
+    if context > CONTEXT_STEP {
+        context / CONTEXT_STEP * CONTEXT_STEP
+    } else {
+        context
+    }
+}
+
+/// On a CPU f32 is several times faster than f16 and twice as large: taken where it fits.
+fn choose_type(checkpoint: &Checkpoint, context: usize, on_cpu: bool) -> (ModelDType, u64, Need) {
+    let need = |element, copies: u64, sliding| {
+        let mut need = Need::of(checkpoint, element, context as u64, sliding);
+        need.cache = need.cache.saturating_mul(copies);
+        need
+    };
+    if !on_cpu {
+        return (ModelDType::Auto, 2, need(2, 1, SlidingLayers::KeptWhole));
+    }
+    let wide = need(4, PLAIN_CACHE_COPIES, SlidingLayers::KeptWhole);
+    match fit::available_memory() {
+        Some(free) if wide.total() > free => (
+            ModelDType::BF16,
+            2,
+            need(2, PLAIN_CACHE_COPIES, SlidingLayers::KeptWhole),
+        ),
+        _ => (ModelDType::F32, 4, wide),
+    }
+}
+
+type Built = (
+    Arc<Mutex<dyn mistralrs::core::Pipeline>>,
+    SchedulerConfig,
+    bool,
+);
+
+fn build(
+    request: &LoadRequest,
+    checkpoint: &Checkpoint,
+    tokenizer: &Path,
+    device: &Device,
+    dtype: ModelDType,
+    context: usize,
+) -> Result<Built, String> {
+    let template = plain_template(&request.cache_dir).map_err(|e| e.to_string())?;
+    let on_cpu = matches!(device, Device::Cpu);
+    let loader = NormalLoaderBuilder::new(
+        NormalSpecificConfig {
+            topology: None,
+            organization: IsqOrganization::Default,
+            write_uqff: None,
+            from_uqff: None,
+            imatrix: None,
+            calibration_file: None,
+            hf_cache_path: None,
+            matformer_config_path: None,
+            matformer_slice_name: None,
+        },
+        None,
+        None,
+        Some(request.name.clone()),
+        false,
+        Some(template.path().display().to_string()),
+    )
+    .build(None)
+    .map_err(chain)?;
+    let paths: Box<dyn ModelPaths> = Box::new(LocalModelPaths::<PathBuf> {
+        tokenizer_filename: tokenizer.to_owned(),
+        config_filename: checkpoint.folder.join("config.json"),
+        template_filename: None,
+        filenames: checkpoint.shards.clone(),
+        adapter_paths: AdapterPaths::None,
+        // Its end tokens are not wanted and a damaged one would be met as a panic.
+        gen_conf: None,
+        preprocessor_config: None,
+        processor_config: None,
+        chat_template_json_filename: None,
+    });
+    let mapping = if on_cpu {
+        DeviceMapSetting::Map(DeviceMapMetadata::dummy())
+    } else {
+        // Defaults to 4,096 tokens.
+        DeviceMapSetting::Auto(AutoDeviceMapParams::Text {
+            max_seq_len: context,
+            max_batch_size: 1,
+        })
+    };
+    let paging = if on_cpu {
+        None
+    } else {
+        // Defaults to 90 % of the GPU's memory.
+        let memory = MemoryGpuConfig::ContextSize(context);
+        Some(PagedAttentionConfig::new(Some(PAGE), memory, PagedCacheType::Auto).map_err(chain)?)
+    };
+    let silent = true;
+    let pipeline = loader
+        .load_model_from_path(&paths, &dtype, device, silent, mapping, None, paging)
+        .map_err(chain)?;
+    let paged = pipeline.blocking_lock().get_metadata().cache_config.clone();
+    let is_paged = paged.is_some();
+    let scheduler = match paged {
+        Some(config) => SchedulerConfig::PagedAttentionMeta {
+            max_num_seqs: 1,
+            config,
+        },
+        None => SchedulerConfig::DefaultScheduler {
+            method: DefaultSchedulerMethod::Fixed(NonZeroUsize::MIN),
+        },
+    };
+    Ok((pipeline, scheduler, is_paged))
+}
+
+fn chain(error: impl std::fmt::Display) -> String {
+    format!("{error:#}")
+}
+
+/// A file that the loader reads once.
+fn plain_template(cache_dir: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    crate::engine::demo::create_private(cache_dir)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".template-")
+        .suffix(".jinja")
+        .tempfile_in(cache_dir)?;
+    file.write_all(PLAIN_TEMPLATE.as_bytes())?;
+    Ok(file)
+}
+
+/// Reads the shards in order beside the load and reports how far it is.
+struct ReadAhead {
+    stop: Arc<AtomicBool>,
+    thread: std::io::Result<std::thread::JoinHandle<std::io::Result<()>>>,
+}
+
+impl ReadAhead {
+    fn start(checkpoint: &Checkpoint, progress: Progress, start: Instant) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let shards = checkpoint.shards.clone();
+        let total = checkpoint.weight_bytes.max(1);
+        let thread = std::thread::Builder::new()
+            .name("descant-read-ahead".into())
+            .spawn(move || {
+                let mut buffer = vec![0u8; 4 << 20];
+                let mut done = 0u64;
+                for shard in shards {
+                    let mut file = std::fs::File::open(shard)?;
+                    loop {
+                        if stopped.load(Ordering::Relaxed) {
+                            return Ok(());
+                        }
+                        let count = file.read(&mut buffer)?;
+                        if count == 0 {
+                            break;
+                        }
+                        done += count as u64;
+                        let bytes = Some((done.min(total), total));
+                        let _full = progress.try_send(LoadProgress {
+                            stage: "reading weights",
+                            bytes,
+                            elapsed: start.elapsed(),
+                        });
+                    }
+                }
+                let _full = progress.try_send(LoadProgress {
+                    stage: "building the model",
+                    bytes: None,
+                    elapsed: start.elapsed(),
+                });
+                Ok(())
+            });
+        ReadAhead { stop, thread }
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread?.join() {
+            Ok(result) => result,
+            Err(_panicked) => Err(std::io::Error::other("the reading thread panicked")),
+        }
+    }
+}
