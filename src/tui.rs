@@ -1,0 +1,139 @@
+//! The terminal interface.
+//!
+//! A key press becomes a [`model::Msg`], [`update`] turns it into a changed [`model::Model`] and effects,
+//! [`view`] draws the model; [`event_loop`] owns the terminal and is the only part that does I/O. It
+//! speaks to the agent through commands and events alone and imports neither engine code nor tools.
+//!
+//! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
+//! - [`composer`], [`transcript`], [`pane`], [`review`]: the parts of the model
+//! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`wrap`], [`theme`]: from model to screen
+//! - [`sanitize`]: what from outside may reach the terminal
+//! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
+
+mod cells;
+mod clock;
+mod command;
+mod composer;
+mod diff;
+mod event_loop;
+mod history;
+mod input;
+mod keymap;
+mod layout;
+mod markdown;
+#[doc(hidden)] // for benches and tests of the whole
+pub mod model;
+mod pane;
+mod probe;
+mod review;
+mod sanitize;
+mod terminal;
+#[cfg(test)]
+mod testing;
+#[doc(hidden)] // for benches and tests of the whole
+pub mod theme;
+mod transcript;
+#[doc(hidden)] // for benches and tests of the whole
+pub mod update;
+#[doc(hidden)] // for benches and tests of the whole
+pub mod view;
+mod wrap;
+
+use crate::agent::{AgentCommand, AgentEvent};
+use crate::conversation::Effort;
+use model::{Model, ModelState, Status};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use terminal::Screen;
+use theme::{ColourHints, Theme, ThemeError, ThemeName};
+use tokio::sync::mpsc;
+
+/// How the interface starts.
+#[derive(Debug, Clone)]
+pub struct TuiOptions {
+    /// `auto`, `dark`, `light`, `ansi16` or `plain`.
+    pub theme: String,
+    /// No colour, whatever the theme.
+    pub no_color: bool,
+    pub effort: Effort,
+    /// The git branch, for the status bar.
+    pub branch: Option<String>,
+    /// The folder worked in; its last part is shown.
+    pub workspace: PathBuf,
+    /// The model that is being loaded, as the user named it.
+    pub model: String,
+    /// The program (and arguments) that edits a hunk.
+    pub editor: String,
+    /// Where sent messages are kept for Up; `None` keeps none.
+    pub history_file: Option<PathBuf>,
+    /// A first message, sent at once.
+    pub prompt: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    #[error(
+        "the interface needs a terminal on standard input and output\n  use `descant --once` in scripts and pipes"
+    )]
+    NoTerminal,
+    #[error("the terminal failed: {0}\n  the session is on record: `descant resume --last`")]
+    Terminal(#[from] io::Error),
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+}
+
+/// Runs the interface until the user leaves it, a signal ends it or the terminal is gone. Needs a
+/// multi-threaded runtime. The terminal is as it was when this returns or panics.
+pub async fn run(
+    options: TuiOptions,
+    commands: mpsc::Sender<AgentCommand>,
+    events: mpsc::Receiver<AgentEvent>,
+) -> Result<(), TuiError> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(TuiError::NoTerminal);
+    }
+    let asked: ThemeName = options.theme.parse()?;
+    let hints = colour_hints(options.no_color);
+    let (name, background_matters) = hints.resolve(asked);
+    let theme = Theme::named(name)?;
+    let size = crossterm::terminal::size()?;
+    let workspace = options
+        .workspace
+        .file_name()
+        .unwrap_or(options.workspace.as_os_str());
+    let status = Status {
+        model: ModelState::Loading {
+            name: options.model,
+            progress: None,
+        },
+        effort: options.effort,
+        tokens_per_second: None,
+        context: None,
+        branch: options.branch,
+        workspace: sanitize::label(&workspace.to_string_lossy()),
+        sandbox: None,
+    };
+    let model = Model::new(size, name, theme, status);
+    let loop_options = event_loop::Options {
+        history_file: options.history_file,
+        editor: options.editor,
+        ask: (hints.term != "dumb").then_some(background_matters),
+        prompt: options.prompt,
+    };
+    terminal::marked(async move {
+        let screen = Screen::take()?;
+        event_loop::run(screen, model, loop_options, commands, events).await
+    })
+    .await
+}
+
+/// The one look at the environment, at start-up.
+fn colour_hints(no_color: bool) -> ColourHints {
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    ColourHints {
+        no_color: no_color || !var("NO_COLOR").is_empty(),
+        term: var("TERM"),
+        colorterm: var("COLORTERM"),
+        colorfgbg: std::env::var("COLORFGBG").ok(),
+    }
+}

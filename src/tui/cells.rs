@@ -1,0 +1,278 @@
+//! How a finished or changing cell looks: its logical lines, before wrapping.
+//!
+//! Streams (answers, reasoning) are laid out incrementally in [`super::pane`]; this is for the rest.
+//! States are words, not colours or glyphs alone.
+
+use super::diff;
+use super::sanitize;
+use super::theme::Theme;
+use super::transcript::{Body, DiffCard, ToolCard, ToolState};
+use super::wrap::Source;
+use crate::agent::ToolStatus;
+use crate::patch::{Decision, FilePlan};
+use ratatui::style::Style;
+use ratatui::text::Span;
+use std::time::Duration;
+
+/// Lines of a card before it is folded.
+const FOLDED_OUTPUT: usize = 5;
+const FOLDED_DIFF: usize = 24;
+
+pub fn sources(body: &Body, theme: &Theme, columns: u16, unfolded: bool) -> Vec<Source> {
+    match body {
+        Body::Prompt(text) => prompt(text, theme),
+        Body::Answer { .. } | Body::Reasoning { .. } => Vec::new(),
+        Body::Tool(card) => tool(card, theme, unfolded),
+        Body::Diff(card) => diff_card(card, theme, columns, unfolded),
+        Body::Notice(text) => marked(text, "\u{2022} ", theme.warn, theme.dim),
+        Body::Problem(text) => marked(text, "! ", theme.error, theme.error),
+        Body::Aside(text) => vec![Source::plain(text.clone(), theme.dim)],
+    }
+}
+
+fn prompt(text: &str, theme: &Theme) -> Vec<Source> {
+    const SHOWN: usize = 30;
+    let mut out: Vec<Source> = text
+        .lines()
+        .take(SHOWN)
+        .enumerate()
+        .map(|(n, line)| {
+            let first = if n == 0 { "\u{203a} " } else { "  " };
+            Source::plain(line.to_owned(), theme.prompt).gutter(
+                Span::styled(first, theme.prompt),
+                Span::styled("  ", theme.prompt),
+            )
+        })
+        .collect();
+    let more = text.lines().count().saturating_sub(SHOWN);
+    if more > 0 {
+        out.push(Source::plain(
+            format!("  \u{2026} {more} more lines"),
+            theme.dim,
+        ));
+    }
+    out
+}
+
+fn marked(text: &str, mark: &'static str, mark_style: Style, style: Style) -> Vec<Source> {
+    text.lines()
+        .enumerate()
+        .map(|(n, line)| {
+            let first = if n == 0 { mark } else { "  " };
+            Source::plain(line.to_owned(), style)
+                .gutter(Span::styled(first, mark_style), Span::raw("  "))
+        })
+        .collect()
+}
+
+fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
+    let (state, style) = match &card.state {
+        ToolState::Writing => ("writing".to_owned(), theme.dim),
+        ToolState::Running => ("running".to_owned(), theme.warn),
+        ToolState::Done {
+            status,
+            exit_code,
+            elapsed,
+        } => {
+            let (word, style) = match status {
+                ToolStatus::Completed => ("ok", theme.ok),
+                ToolStatus::Failed => ("failed", theme.error),
+                ToolStatus::Declined => ("declined", theme.warn),
+            };
+            let exit = exit_code
+                .filter(|c| *c != 0)
+                .map_or_else(String::new, |c| format!(" (exit {c})"));
+            (format!("{word}{exit}  {}", duration(*elapsed)), style)
+        }
+    };
+    let name = card.tool.strip_prefix("functions.").unwrap_or(&card.tool);
+    let mut head = vec![Span::styled("\u{25b8} ", theme.tool)];
+    if card.summary.is_empty() {
+        head.push(Span::styled(name.to_owned(), theme.tool));
+    } else if card.summary.starts_with(name) {
+        head.push(Span::styled(card.summary.clone(), theme.tool));
+    } else {
+        head.push(Span::styled(name.to_owned(), theme.tool));
+        head.push(Span::styled(format!("  {}", card.summary), theme.text));
+    }
+    head.push(Span::styled(format!("  {state}"), style));
+    let mut out = vec![Source::spans(head).gutter(Span::raw(""), Span::raw("  "))];
+    match card.state {
+        // What is being written: the latest lines, as it grows.
+        ToolState::Writing => {
+            out.extend(folded(&card.arguments, 0, false, unfolded, theme));
+        }
+        ToolState::Running | ToolState::Done { .. } => {
+            // Code is worth seeing next to what it printed; a patch has its review, the rest its summary.
+            if matches!(name, "python" | "shell") {
+                out.extend(code(&card.arguments, unfolded, theme));
+            }
+            let reads = matches!(name, "read_file" | "list_files" | "search" | "apply_patch");
+            let failed = matches!(
+                card.state,
+                ToolState::Done {
+                    status: ToolStatus::Failed,
+                    ..
+                }
+            );
+            if reads && !unfolded && !failed {
+                let lines = card.output.lines().count() + card.dropped;
+                if lines > 0 && name != "apply_patch" {
+                    let word = if lines == 1 { "line" } else { "lines" };
+                    out.push(bar(format!("{lines} {word}"), theme.dim, theme));
+                }
+            } else {
+                out.extend(folded(&card.output, card.dropped, true, unfolded, theme));
+            }
+        }
+    }
+    out
+}
+
+fn bar(text: String, style: Style, theme: &Theme) -> Source {
+    Source::plain(text, style)
+        .gutter(
+            Span::styled("  \u{2502} ", theme.rule),
+            Span::styled("  \u{2502} ", theme.rule),
+        )
+        .verbatim()
+}
+
+fn code(text: &str, unfolded: bool, theme: &Theme) -> Vec<Source> {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let shown = if unfolded {
+        lines.len()
+    } else {
+        lines.len().min(FOLDED_OUTPUT + 3)
+    };
+    let mut out: Vec<Source> = lines
+        .iter()
+        .take(shown)
+        .map(|l| bar((*l).to_owned(), theme.code, theme))
+        .collect();
+    if shown < lines.len() {
+        out.push(bar(
+            format!("\u{2026} {} more lines", lines.len() - shown),
+            theme.dim,
+            theme,
+        ));
+    }
+    out
+}
+
+/// The last lines of `text`, and how many are above them.
+fn folded(text: &str, dropped: usize, hint: bool, unfolded: bool, theme: &Theme) -> Vec<Source> {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let from = if unfolded {
+        0
+    } else {
+        lines.len().saturating_sub(FOLDED_OUTPUT)
+    };
+    let mut out = Vec::new();
+    if from + dropped > 0 {
+        let hint = if hint && !unfolded {
+            " (Ctrl+O unfolds)"
+        } else {
+            ""
+        };
+        out.push(bar(
+            format!("\u{2026} {} lines above{hint}", from + dropped),
+            theme.dim,
+            theme,
+        ));
+    }
+    out.extend(
+        lines
+            .iter()
+            .skip(from)
+            .map(|l| bar((*l).to_owned(), theme.output, theme)),
+    );
+    out
+}
+
+fn diff_card(card: &DiffCard, theme: &Theme, columns: u16, unfolded: bool) -> Vec<Source> {
+    let mut head = vec![Span::styled("\u{25b8} ", theme.tool)];
+    head.push(match card.checkpoint {
+        Some(number) => Span::styled(
+            format!("applied (checkpoint {number}; /undo takes it back)"),
+            theme.ok,
+        ),
+        None => Span::styled("nothing was changed", theme.warn),
+    });
+    if card.declined > 0 {
+        let word = if card.declined == 1 { "hunk" } else { "hunks" };
+        head.push(Span::styled(
+            format!("  {} {word} declined", card.declined),
+            theme.warn,
+        ));
+    }
+    let mut out = vec![Source::spans(head)];
+    for (index, file) in card.plan.files.iter().enumerate() {
+        out.extend(file_lines(card, index, file, theme, columns));
+    }
+    if !unfolded && out.len() > FOLDED_DIFF {
+        let more = out.len() - FOLDED_DIFF;
+        out.truncate(FOLDED_DIFF);
+        out.push(bar(
+            format!("\u{2026} {more} more lines (Ctrl+O unfolds)"),
+            theme.dim,
+            theme,
+        ));
+    }
+    out
+}
+
+fn file_lines(
+    card: &DiffCard,
+    index: usize,
+    file: &FilePlan,
+    theme: &Theme,
+    columns: u16,
+) -> Vec<Source> {
+    let mut out = vec![indented(Source::plain(
+        diff::file_title(file),
+        theme.diff_header,
+    ))];
+    let note = |decision: Option<&Decision>| -> Option<Source> {
+        match (card.decisions.as_ref(), decision) {
+            (None, _) | (Some(_), Some(Decision::Accept)) => None,
+            (Some(_), Some(Decision::Reject { note: Some(note) })) => Some(indented(
+                Source::plain(format!("declined: {}", sanitize::label(note)), theme.warn),
+            )),
+            (Some(_), Some(Decision::Reject { note: None }) | None) => {
+                Some(indented(Source::plain("declined", theme.warn)))
+            }
+        }
+    };
+    if file.hunks.is_empty() {
+        out.extend(note(
+            card.decisions.as_ref().and_then(|d| d.files.get(&index)),
+        ));
+    }
+    for hunk in &file.hunks {
+        match note(card.decisions.as_ref().and_then(|d| d.hunks.get(&hunk.id))) {
+            Some(declined) => {
+                out.push(indented(Source::plain(hunk.range(), theme.dim)));
+                out.push(declined);
+            }
+            None => out.extend(diff::hunk(hunk, theme, columns).into_iter().map(indented)),
+        }
+    }
+    out
+}
+
+fn indented(source: Source) -> Source {
+    source.gutter(Span::raw("  "), Span::raw("  "))
+}
+
+/// `0.3s`, `12s`, `2m05s`.
+pub fn duration(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    if seconds >= 60 {
+        format!("{}m{:02}s", seconds / 60, seconds % 60)
+    } else if seconds >= 10 {
+        format!("{seconds}s")
+    } else {
+        format!("{:.1}s", elapsed.as_secs_f64())
+    }
+}

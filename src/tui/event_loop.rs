@@ -1,0 +1,290 @@
+//! The one task that owns the terminal.
+//!
+//! A biased select: signals and input first, then the frame that is due, then the agent's events (at most
+//! [`EVENTS_PER_FRAME`] at once), then what finished in the background, then a clock that runs only while
+//! something animates. When nothing happens, nothing wakes it.
+
+use super::TuiError;
+use super::clock::FrameClock;
+use super::history;
+use super::input::{Came, Input};
+use super::model::{Dirty, Effect, Model, Msg};
+use super::terminal::{self, Screen};
+use super::update::update;
+use super::view::ViewCache;
+use crate::agent::{AgentCommand, AgentEvent};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// So that a burst of text cannot keep keys or frames waiting.
+const EVENTS_PER_FRAME: usize = 64;
+/// Answers of background work: history, panics of other threads. When full, a panic report is dropped.
+const REPLIES: usize = 16;
+/// Messages on their way to the history file; when full the oldest wait is the disk's, and entries are dropped.
+const HISTORY_QUEUE: usize = 64;
+/// What the history file may take to be written when we leave.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+pub struct Options {
+    pub history_file: Option<PathBuf>,
+    pub editor: String,
+    /// Ask the terminal about itself; whether its background matters.
+    pub ask: Option<bool>,
+    pub prompt: Option<String>,
+}
+
+struct Loop {
+    screen: Screen,
+    model: Model,
+    cache: ViewCache,
+    clock: FrameClock,
+    started: Instant,
+    input: Input,
+    editor: String,
+    /// Commands that wait for room in the agent's queue; as many as the user typed meanwhile.
+    outbox: VecDeque<AgentCommand>,
+    history: Option<mpsc::Sender<String>>,
+    quit: bool,
+}
+
+pub async fn run(
+    screen: Screen,
+    model: Model,
+    options: Options,
+    commands: mpsc::Sender<AgentCommand>,
+    mut events: mpsc::Receiver<AgentEvent>,
+) -> Result<(), TuiError> {
+    let (reply, mut replies) = mpsc::channel(REPLIES);
+    let panics = reply.clone();
+    let _guard = screen.guard_panics(move |panic| {
+        let text = format!("a part of Descant broke: {panic}\nthis is a bug; the session goes on, what was said is on record");
+        let _ = panics.try_send(Msg::Warning(text));
+    });
+    let mut signals = Signals::new()?;
+    let mut this = Loop {
+        screen,
+        model,
+        cache: ViewCache::default(),
+        clock: FrameClock::default(),
+        started: Instant::now(),
+        input: Input::paused(),
+        editor: options.editor,
+        outbox: VecDeque::new(),
+        history: None,
+        quit: false,
+    };
+    this.draw()?;
+    this.input = match options.ask {
+        Some(background) => {
+            this.screen.ask()?;
+            Input::probing(background)
+        }
+        None => Input::direct(),
+    };
+    let writer = options.history_file.map(|path| {
+        let (sender, receiver) = mpsc::channel(HISTORY_QUEUE);
+        this.history = Some(sender);
+        tokio::spawn(keep_history(path, receiver, reply.clone()))
+    });
+    if let Some(prompt) = options.prompt {
+        this.model.composer.set(&prompt);
+        this.handle(Msg::Key(crossterm::event::KeyCode::Enter.into()))?;
+    }
+
+    let mut batch = Vec::with_capacity(EVENTS_PER_FRAME);
+    let mut agent_gone = false;
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !this.quit {
+        let now = this.started.elapsed();
+        // Before input, or keys that come without a pause would hold every frame back.
+        if this.clock.due().is_some_and(|due| due <= now) {
+            this.draw()?;
+        }
+        let due = this.clock.due().map(|due| this.started + due);
+        tokio::select! {
+            biased;
+            () = signals.terminate() => break,
+            came = this.input.next() => match came {
+                Ok(came) => for came in came {
+                    match came {
+                        Came::Msg(msg) => this.handle(msg)?,
+                        Came::Keyboard => this.screen.enable_keyboard()?,
+                    }
+                },
+                Err(error) => return Err(TuiError::Terminal(error)),
+            },
+            () = sleep_until(due) => {}
+            permit = commands.reserve(), if !this.outbox.is_empty() => match permit {
+                Ok(permit) => if let Some(command) = this.outbox.pop_front() {
+                    permit.send(command);
+                },
+                Err(_closed) => this.outbox.clear(),
+            },
+            count = events.recv_many(&mut batch, EVENTS_PER_FRAME), if !agent_gone => {
+                if count == 0 {
+                    agent_gone = true;
+                    this.handle(Msg::AgentGone)?;
+                }
+                for event in batch.drain(..) {
+                    this.handle(Msg::Agent(event))?;
+                }
+            }
+            Some(msg) = replies.recv() => this.handle(msg)?,
+            _ = tick.tick(), if this.model.animates() => this.handle(Msg::Tick)?,
+        }
+    }
+    this.screen.leave();
+    // The agent is told to stop and interrupts what it does.
+    for command in this.outbox {
+        if commands.try_send(command).is_err() {
+            break;
+        }
+    }
+    drop(this.history);
+    if let Some(writer) = writer {
+        let _ = tokio::time::timeout(FAREWELL, writer).await;
+    }
+    Ok(())
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Loop {
+    fn handle(&mut self, msg: Msg) -> Result<(), TuiError> {
+        let now = self.started.elapsed();
+        let update = update(&mut self.model, msg, now);
+        self.clock.arm(update.dirty, now);
+        for effect in update.effects {
+            self.effect(effect)?;
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) -> Result<(), TuiError> {
+        match effect {
+            Effect::Agent(command) => self.outbox.push_back(command),
+            Effect::SaveHistory(text) => {
+                if let Some(history) = &self.history {
+                    let _ = history.try_send(text);
+                }
+            }
+            Effect::Edit(text) => {
+                let editor = self.editor.clone();
+                let edited = self.away(|| terminal::edit(&editor, &text))?;
+                self.handle(Msg::Edited(edited))?;
+            }
+            Effect::Suspend => {
+                if let Err(error) = self.away(terminal::stop_job)? {
+                    self.handle(Msg::Warning(format!(
+                        "Descant could not be suspended: {error}"
+                    )))?;
+                }
+            }
+            Effect::Redraw => self.screen.forget()?,
+            Effect::Quit => self.quit = true,
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal back while `work` runs. The loop stands still meanwhile, which is meant: the
+    /// agent's events wait in their queue.
+    fn away<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, TuiError> {
+        self.input.pause();
+        self.screen.leave();
+        let done = tokio::task::block_in_place(work);
+        self.screen.enter()?;
+        self.input.resume();
+        if let Ok((width, height)) = crossterm::terminal::size() {
+            self.handle(Msg::Resize(width, height))?;
+        }
+        self.clock.arm(Dirty::Now, self.started.elapsed());
+        Ok(done)
+    }
+
+    fn draw(&mut self) -> Result<(), TuiError> {
+        self.screen.draw(&mut self.model, &mut self.cache)?;
+        self.clock.drawn(self.started.elapsed());
+        Ok(())
+    }
+}
+
+/// Loads the history once, then appends what is sent, in order.
+async fn keep_history(
+    path: PathBuf,
+    mut entries: mpsc::Receiver<String>,
+    reply: mpsc::Sender<Msg>,
+) {
+    let shown = path.display().to_string();
+    let warn = |what: &str, error: std::io::Error| {
+        Msg::Warning(format!("the history {shown} cannot be {what}: {error}"))
+    };
+    let from = path.clone();
+    match tokio::task::spawn_blocking(move || history::load(&from)).await {
+        Ok(Ok(older)) => {
+            let _ = reply.send(Msg::History(older)).await;
+        }
+        Ok(Err(error)) => {
+            let _ = reply.send(warn("read", error)).await;
+        }
+        Err(_panicked) => return,
+    }
+    let mut warned = false;
+    while let Some(entry) = entries.recv().await {
+        let to = path.clone();
+        match tokio::task::spawn_blocking(move || history::append(&to, &entry)).await {
+            Ok(Err(error)) if !warned => {
+                warned = true;
+                let _ = reply.send(warn("written", error)).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What ends us from outside.
+#[cfg(unix)]
+struct Signals {
+    term: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Signals, TuiError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn terminate(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Result<Signals, TuiError> {
+        Ok(Signals)
+    }
+
+    async fn terminate(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

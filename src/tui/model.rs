@@ -1,0 +1,188 @@
+//! The whole state of the interface, as plain data.
+//!
+//! [`super::update`] changes it, [`super::view`] draws it; neither does I/O. Times are durations since the
+//! interface started, so that nothing here reads a clock.
+
+use super::composer::Composer;
+use super::pane::Pane;
+use super::review::Review;
+use super::theme::{Theme, ThemeName};
+use crate::agent::{AgentCommand, AgentEvent, ReviewId, SandboxState};
+use crate::conversation::{Effort, TurnId};
+use crate::engine::LoadProgress;
+use crate::patch::Decisions;
+use crossterm::event::{KeyEvent, MouseEvent};
+use std::time::Duration;
+
+/// What the loop tells [`super::update::update`].
+#[derive(Debug)]
+pub enum Msg {
+    Key(KeyEvent),
+    Paste(String),
+    Resize(u16, u16),
+    Mouse(MouseEvent),
+    Agent(AgentEvent),
+    /// The agent's side of the channel is closed.
+    AgentGone,
+    /// A second passed while something runs.
+    Tick,
+    /// Messages of earlier sessions, oldest first.
+    History(Vec<String>),
+    /// The editor is closed: the text it left, or why there is none.
+    Edited(Result<String, String>),
+    /// The terminal's background suggests this theme.
+    Background(ThemeName),
+    /// Something of ours failed that does not stop the session.
+    Warning(String),
+}
+
+/// What [`super::update::update`] asks the loop to do.
+#[derive(Debug)]
+pub enum Effect {
+    Agent(AgentCommand),
+    /// Append a message to the history file.
+    SaveHistory(String),
+    /// Let the user edit this text.
+    Edit(String),
+    Suspend,
+    /// Draw everything again, whatever was drawn before.
+    Redraw,
+    Quit,
+}
+
+/// How soon the screen must follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Dirty {
+    #[default]
+    No,
+    /// Only the stream or a clock moved.
+    Stream,
+    /// The user did something.
+    Now,
+}
+
+#[derive(Debug, Default)]
+pub struct Update {
+    pub dirty: Dirty,
+    pub effects: Vec<Effect>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Focus {
+    #[default]
+    Composer,
+    Conversation,
+    Reasoning,
+}
+
+#[derive(Debug)]
+pub enum ModelState {
+    Loading {
+        name: String,
+        progress: Option<LoadProgress>,
+    },
+    Ready {
+        name: String,
+        demo: bool,
+    },
+    Failed {
+        name: String,
+    },
+}
+
+/// What the running turn is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Activity {
+    Waiting,
+    Prefill { done: usize, total: usize },
+    Thinking,
+    Answering,
+    Writing(String),
+    Tool(String),
+}
+
+#[derive(Debug)]
+pub struct Running {
+    pub turn: TurnId,
+    pub since: Duration,
+    pub activity: Activity,
+    pub interrupting: bool,
+}
+
+/// What the status bar shows.
+#[derive(Debug)]
+pub struct Status {
+    pub model: ModelState,
+    pub effort: Effort,
+    pub tokens_per_second: Option<f64>,
+    pub context: Option<(usize, usize)>,
+    pub branch: Option<String>,
+    pub workspace: String,
+    pub sandbox: Option<SandboxState>,
+}
+
+#[derive(Debug)]
+pub struct Model {
+    pub size: (u16, u16),
+    pub theme_name: ThemeName,
+    pub theme: Theme,
+    pub composer: Composer,
+    pub conversation: Pane,
+    pub reasoning: Pane,
+    pub look: Look,
+    pub running: Option<Running>,
+    /// Messages that wait behind the running turn.
+    pub queued: Vec<String>,
+    pub status: Status,
+    pub review: Option<Review>,
+    /// Decisions that were sent and whose [`AgentEvent::ReviewDone`] is still to come.
+    pub decided: Vec<(ReviewId, Decisions)>,
+    pub clock: Clock,
+}
+
+/// What the user chose to see.
+#[derive(Debug, Default)]
+pub struct Look {
+    pub focus: Focus,
+    pub hide_reasoning: bool,
+    pub unfolded: bool,
+    /// Rows the help is scrolled by, while it is open.
+    pub help: Option<u16>,
+}
+
+/// When things happened, for what depends on it.
+#[derive(Debug, Default)]
+pub struct Clock {
+    pub now: Duration,
+    /// The last character typed into a message that was not sent yet.
+    pub typed: Option<Duration>,
+    /// One more Ctrl+C quits.
+    pub quit_armed: bool,
+}
+
+impl Model {
+    pub fn new(size: (u16, u16), theme_name: ThemeName, theme: Theme, status: Status) -> Model {
+        let mut model = Model {
+            size,
+            theme_name,
+            theme,
+            composer: Composer::default(),
+            conversation: Pane::default(),
+            reasoning: Pane::default(),
+            look: Look::default(),
+            running: None,
+            queued: Vec::new(),
+            status,
+            review: None,
+            decided: Vec::new(),
+            clock: Clock::default(),
+        };
+        super::layout::measure_composer(&mut model);
+        model
+    }
+
+    /// Something on screen changes by itself.
+    pub fn animates(&self) -> bool {
+        self.running.is_some() && self.review.is_none()
+    }
+}

@@ -1,0 +1,239 @@
+//! Text from outside made safe to draw: the model's words, tool output, file names, diffs, errors.
+//!
+//! Nothing else decides which characters reach the terminal. Control characters become their pictures
+//! (`ESC` is `␛`), bidi, zero-width, tag and other invisible characters become `<U+202E>`. The one thing
+//! to know: [`prose`] drops the few joiners that only shape emoji and scripts, [`exact`] drops nothing,
+//! because in a review what cannot be seen cannot be judged.
+
+use std::borrow::Cow;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Tab,
+    Newline,
+    Control,
+    /// Changes order, hides, or takes no cell.
+    Invisible,
+    /// Joiners and variation selectors: they change how neighbours look, never what is said.
+    Shaping,
+}
+
+/// The code points that Unicode calls default-ignorable or format, by what we do with them.
+fn class(c: char) -> Class {
+    match c {
+        ' '..='~' => Class::Plain,
+        '\n' => Class::Newline,
+        '\t' => Class::Tab,
+        _ if c.is_control() => Class::Control,
+        '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' => Class::Shaping,
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{600}'..='\u{605}'
+        | '\u{61c}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => Class::Invisible,
+        _ => Class::Plain,
+    }
+}
+
+fn picture(c: char) -> char {
+    match u32::from(c) {
+        code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or('\u{fffd}'),
+        0x7f => '\u{2421}',
+        _ => '\u{fffd}',
+    }
+}
+
+fn push_named(out: &mut String, c: char) {
+    out.push_str(&format!("<U+{:04X}>", u32::from(c)));
+}
+
+fn push_visible(out: &mut String, c: char) {
+    match class(c) {
+        Class::Control if (0x80..0xa0).contains(&u32::from(c)) => push_named(out, c),
+        Class::Control => out.push(picture(c)),
+        _ => push_named(out, c),
+    }
+}
+
+/// Running text of several lines: newlines stay, tabs become four spaces, a carriage return before a
+/// newline is dropped with the shaping characters, all else that is not plain is made visible.
+pub fn prose(text: &str) -> Cow<'_, str> {
+    if text
+        .chars()
+        .all(|c| matches!(class(c), Class::Plain | Class::Newline))
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match class(c) {
+            Class::Plain | Class::Newline => out.push(c),
+            Class::Tab => out.push_str("    "),
+            Class::Shaping => {}
+            Class::Control if c == '\r' && chars.peek() == Some(&'\n') => {}
+            Class::Control | Class::Invisible => push_visible(&mut out, c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// One line for a label: as [`prose`], and a newline is `␊`.
+pub fn label(text: &str) -> String {
+    prose(text).replace('\n', "\u{240a}")
+}
+
+/// A line of a file under review: everything is shown, tabs as `→` and their width, a carriage return as `␍`.
+pub fn exact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut column = 0;
+    for c in text.chars() {
+        match class(c) {
+            Class::Plain => {
+                out.push(c);
+                column += 1;
+            }
+            Class::Tab => {
+                let width = 4 - column % 4;
+                out.push('\u{2192}');
+                out.extend(std::iter::repeat_n(' ', width - 1));
+                column += width;
+            }
+            Class::Newline | Class::Control | Class::Invisible | Class::Shaping => {
+                let before = out.len();
+                push_visible(&mut out, c);
+                column += out.len() - before;
+            }
+        }
+    }
+    out
+}
+
+/// What a user pastes or a history file holds, cleaned to what the composer can hold and send: newlines
+/// and tabs stay, control, bidi, tag and zero-width characters are dropped, joiners stay.
+pub fn typed(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match class(c) {
+            Class::Plain | Class::Newline | Class::Tab | Class::Shaping => out.push(c),
+            // Terminals send pasted line ends as CR.
+            Class::Control if c == '\r' => {
+                if chars.peek() != Some(&'\n') {
+                    out.push('\n');
+                }
+            }
+            Class::Control | Class::Invisible => {}
+        }
+    }
+    out
+}
+
+/// Whether a terminal could be moved, or a reader misled, by this character; what must never be drawn.
+pub fn is_unsafe(c: char) -> bool {
+    matches!(class(c), Class::Control | Class::Invisible)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table() {
+        let rows: &[(&str, &str, &str)] = &[
+            // input, prose, exact
+            (
+                "plain – ünï 漢字 🙂",
+                "plain – ünï 漢字 🙂",
+                "plain – ünï 漢字 🙂",
+            ),
+            ("a\tb", "a    b", "a→  b"),
+            ("\tx", "    x", "→   x"),
+            ("end\r", "end␍", "end␍"),
+            ("\u{1b}[2J", "␛[2J", "␛[2J"),
+            ("\u{1b}]52;c;AAAA\u{7}", "␛]52;c;AAAA␇", "␛]52;c;AAAA␇"),
+            ("\u{9b}31m", "<U+009B>31m", "<U+009B>31m"),
+            ("del\u{7f}", "del␡", "del␡"),
+            ("nul\0", "nul␀", "nul␀"),
+            ("a\u{202e}b", "a<U+202E>b", "a<U+202E>b"),
+            (
+                "a\u{2066}b\u{2069}",
+                "a<U+2066>b<U+2069>",
+                "a<U+2066>b<U+2069>",
+            ),
+            ("a\u{200b}b", "a<U+200B>b", "a<U+200B>b"),
+            ("\u{feff}bom", "<U+FEFF>bom", "<U+FEFF>bom"),
+            ("tag\u{e0041}", "tag<U+E0041>", "tag<U+E0041>"),
+            (
+                "soft\u{ad}hyphen",
+                "soft<U+00AD>hyphen",
+                "soft<U+00AD>hyphen",
+            ),
+            (
+                "ls\u{2028}ps\u{2029}",
+                "ls<U+2028>ps<U+2029>",
+                "ls<U+2028>ps<U+2029>",
+            ),
+            ("fam\u{200d}ily", "family", "fam<U+200D>ily"),
+            ("heart\u{fe0f}", "heart", "heart<U+FE0F>"),
+            ("hangul\u{3164}", "hangul<U+3164>", "hangul<U+3164>"),
+        ];
+        for (input, as_prose, as_exact) in rows {
+            assert_eq!(prose(input), *as_prose, "prose of {input:?}");
+            assert_eq!(exact(input), *as_exact, "exact of {input:?}");
+        }
+    }
+
+    #[test]
+    fn no_scalar_value_gets_through_unsafe() {
+        for c in (0..=0x10ffff).filter_map(char::from_u32) {
+            let text = c.to_string();
+            for shown in [prose(&text).into_owned(), exact(&text), label(&text)] {
+                assert!(
+                    !shown
+                        .chars()
+                        .any(|c| c != '\n' && (c.is_control() || is_unsafe(c))),
+                    "U+{:04X} became {shown:?}",
+                    u32::from(c)
+                );
+            }
+            // In a review two different characters never look like nothing.
+            assert!(!exact(&text).is_empty());
+        }
+    }
+
+    #[test]
+    fn pastes_keep_their_lines_and_lose_what_hides() {
+        assert_eq!(
+            typed("a\r\nb\rc\td\u{1b}[31m\u{202e}e\u{e0041}"),
+            "a\nb\nc\td[31me"
+        );
+        assert_eq!(typed("می\u{200c}خواهم"), "می\u{200c}خواهم");
+    }
+}

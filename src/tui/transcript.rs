@@ -1,0 +1,324 @@
+//! What was said and done, as cells: the data behind the conversation and the reasoning pane.
+//!
+//! Text is made safe as it enters ([`super::sanitize`]) and only ever appended to, replaced or finished,
+//! so that the view can tell from a cell's epoch and length what it has to lay out again. How a cell looks
+//! is in [`super::cells`].
+
+use super::sanitize;
+use crate::agent::ToolStatus;
+use crate::conversation::CallId;
+use crate::patch::{Decisions, Plan};
+use std::time::Duration;
+
+/// Output of a running tool kept for the card; the model is told its own, capped share by the agent.
+const OUTPUT_LIMIT: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub struct Transcript {
+    cells: Vec<Cell>,
+    /// Counts the times it was emptied, so that a cache does not mistake new cells for old.
+    pub generation: u64,
+}
+
+#[derive(Debug)]
+pub struct Cell {
+    /// Counts changes other than text appended to a streaming body.
+    pub epoch: u64,
+    pub body: Body,
+}
+
+#[derive(Debug)]
+pub enum Body {
+    Prompt(String),
+    /// A preamble or an answer, in Markdown.
+    Answer {
+        text: String,
+        open: bool,
+    },
+    /// The model's analysis, as it was written.
+    Reasoning {
+        text: String,
+        open: bool,
+    },
+    Tool(ToolCard),
+    Diff(DiffCard),
+    Notice(String),
+    Problem(String),
+    /// One quiet line, e.g. what a turn cost.
+    Aside(String),
+}
+
+#[derive(Debug)]
+pub struct ToolCard {
+    pub call: CallId,
+    pub tool: String,
+    /// The call in words; empty while it is being written.
+    pub summary: String,
+    pub arguments: String,
+    pub output: String,
+    /// Lines that fell off the front of `output`.
+    pub dropped: usize,
+    pub state: ToolState,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ToolState {
+    Writing,
+    Running,
+    Done {
+        status: ToolStatus,
+        exit_code: Option<i32>,
+        elapsed: Duration,
+    },
+}
+
+/// A review that is over.
+#[derive(Debug)]
+pub struct DiffCard {
+    /// Without the files' images.
+    pub plan: Box<Plan>,
+    /// What was decided here; `None` where somebody else decided.
+    pub decisions: Option<Decisions>,
+    /// The journal's number; `None` when nothing was written.
+    pub checkpoint: Option<u64>,
+    pub declined: usize,
+}
+
+impl Transcript {
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.cells.clear();
+        self.generation += 1;
+    }
+
+    pub fn push(&mut self, body: Body) {
+        self.cells.push(Cell { epoch: 0, body });
+    }
+
+    pub fn notice(&mut self, text: &str) {
+        self.push(Body::Notice(sanitize::prose(text).into_owned()));
+    }
+
+    pub fn problem(&mut self, text: &str) {
+        self.push(Body::Problem(sanitize::prose(text).into_owned()));
+    }
+
+    pub fn answer_delta(&mut self, delta: &str) {
+        let delta = sanitize::prose(delta);
+        match self.cells.last_mut().map(|c| &mut c.body) {
+            Some(Body::Answer { text, open: true }) => text.push_str(&delta),
+            _ => self.push(Body::Answer {
+                text: delta.into_owned(),
+                open: true,
+            }),
+        }
+    }
+
+    pub fn reasoning_delta(&mut self, delta: &str) {
+        let delta = sanitize::prose(delta);
+        match self.cells.last_mut().map(|c| &mut c.body) {
+            Some(Body::Reasoning { text, open: true }) => text.push_str(&delta),
+            _ => self.push(Body::Reasoning {
+                text: delta.into_owned(),
+                open: true,
+            }),
+        }
+    }
+
+    pub fn answer_done(&mut self, whole: &str) {
+        let whole = sanitize::prose(whole);
+        match self.cells.last_mut() {
+            Some(Cell {
+                epoch,
+                body:
+                    Body::Answer {
+                        text,
+                        open: open @ true,
+                    },
+            }) => {
+                *open = false;
+                finish(text, epoch, &whole);
+            }
+            _ if whole.trim().is_empty() => {}
+            _ => self.push(Body::Answer {
+                text: whole.into_owned(),
+                open: false,
+            }),
+        }
+    }
+
+    pub fn reasoning_done(&mut self, whole: &str) {
+        let whole = sanitize::prose(whole);
+        match self.cells.last_mut() {
+            Some(Cell {
+                epoch,
+                body:
+                    Body::Reasoning {
+                        text,
+                        open: open @ true,
+                    },
+            }) => {
+                *open = false;
+                finish(text, epoch, &whole);
+            }
+            _ if whole.trim().is_empty() => {}
+            _ => self.push(Body::Reasoning {
+                text: whole.into_owned(),
+                open: false,
+            }),
+        }
+    }
+
+    /// A turn is over, however: nothing streams and nothing runs any more.
+    pub fn close_open(&mut self) {
+        for cell in self.cells.iter_mut().rev() {
+            match &mut cell.body {
+                Body::Answer { open, .. } | Body::Reasoning { open, .. } => *open = false,
+                Body::Tool(card) if !matches!(card.state, ToolState::Done { .. }) => {
+                    card.state = ToolState::Done {
+                        status: ToolStatus::Failed,
+                        exit_code: None,
+                        elapsed: Duration::ZERO,
+                    };
+                    cell.epoch += 1;
+                }
+                // Everything before the turn's prompt is closed already.
+                Body::Prompt(_) => return,
+                Body::Tool(_)
+                | Body::Diff(_)
+                | Body::Notice(_)
+                | Body::Problem(_)
+                | Body::Aside(_) => {}
+            }
+        }
+    }
+
+    /// Changes the card of a call, made when there is none yet.
+    pub fn tool(&mut self, call: CallId, tool: &str, change: impl FnOnce(&mut ToolCard)) {
+        for cell in self.cells.iter_mut().rev() {
+            if let Body::Tool(card) = &mut cell.body
+                && card.call == call
+            {
+                cell.epoch += 1;
+                return change(card);
+            }
+        }
+        let mut card = ToolCard {
+            call,
+            tool: sanitize::label(tool),
+            summary: String::new(),
+            arguments: String::new(),
+            output: String::new(),
+            dropped: 0,
+            state: ToolState::Writing,
+        };
+        change(&mut card);
+        self.push(Body::Tool(card));
+    }
+}
+
+/// The stream's whole text wins over what was gathered, and is laid out again only if it differs.
+fn finish(text: &mut String, epoch: &mut u64, whole: &str) {
+    if text != whole && !whole.is_empty() {
+        *text = whole.to_owned();
+        *epoch += 1;
+    }
+}
+
+impl ToolCard {
+    pub fn append_output(&mut self, text: &str) {
+        self.output.push_str(&sanitize::prose(text));
+        if self.output.len() > OUTPUT_LIMIT {
+            let mut cut = self.output.len() - OUTPUT_LIMIT / 2;
+            while !self.output.is_char_boundary(cut) {
+                cut += 1;
+            }
+            let cut = self
+                .output
+                .get(cut..)
+                .and_then(|t| t.find('\n'))
+                .map_or(cut, |n| cut + n + 1);
+            let gone: String = self.output.drain(..cut).collect();
+            self.dropped += gone.matches('\n').count();
+        }
+    }
+
+    pub fn append_arguments(&mut self, text: &str) {
+        if self.arguments.len() < OUTPUT_LIMIT {
+            self.arguments.push_str(&sanitize::prose(text));
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_answer_that_streamed_is_not_laid_out_again() {
+        let mut transcript = Transcript::default();
+        transcript.answer_delta("one ");
+        transcript.answer_delta("two");
+        transcript.answer_done("one two");
+        transcript.answer_delta("next");
+        let texts: Vec<_> = transcript
+            .cells()
+            .iter()
+            .map(|c| match &c.body {
+                Body::Answer { text, open } => (text.as_str(), *open, c.epoch),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(texts, [("one two", false, 0), ("next", true, 0)]);
+        transcript.answer_done("repaired");
+        assert_eq!(transcript.cells()[1].epoch, 1);
+    }
+
+    #[test]
+    fn output_keeps_its_tail_and_counts_what_fell_off() {
+        let mut transcript = Transcript::default();
+        for n in 0..20_000 {
+            transcript.tool(CallId(1), "python", |c| {
+                c.append_output(&format!("line {n}\n"))
+            });
+        }
+        assert_eq!(transcript.cells().len(), 1);
+        transcript.tool(CallId(1), "python", |card| {
+            assert!(card.output.len() <= OUTPUT_LIMIT);
+            assert!(card.output.ends_with("line 19999\n"));
+            assert_eq!(card.dropped + card.output.lines().count(), 20_000);
+        });
+    }
+
+    #[test]
+    fn nothing_unsafe_enters() {
+        let mut transcript = Transcript::default();
+        let evil = "\u{1b}]0;t\u{7}\u{202e}\u{9b}2J";
+        transcript.answer_delta(evil);
+        transcript.answer_done(evil);
+        transcript.reasoning_delta(evil);
+        transcript.notice(evil);
+        transcript.problem(evil);
+        transcript.tool(CallId(1), evil, |card| {
+            card.append_output(evil);
+            card.append_arguments(evil);
+        });
+        assert!(
+            !format!("{:?}", transcript).contains("\\u{"),
+            "{transcript:?}"
+        );
+    }
+}

@@ -1,0 +1,439 @@
+//! From a message to the next state: `update(model, message, now)`.
+//!
+//! It neither awaits nor does I/O: what must happen outside is returned as [`Effect`]s. Keys go to the
+//! topmost thing that is open (help, review, completion popup), else to the focus; what a key means is in
+//! [`super::keymap`]. What the agent says is taken in by [`agent`].
+
+pub mod agent;
+
+use super::command::{self, Command};
+use super::keymap::{self, Action, Context};
+use super::layout;
+use super::model::{Dirty, Effect, Focus, Model, Msg, Update};
+use super::pane::Pane;
+use super::review::Outcome;
+use super::sanitize;
+use super::theme::{Theme, ThemeName};
+use crate::agent::AgentCommand;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+use std::time::Duration;
+
+/// A review that opens while the user types leaves the keys of this long to the composer.
+const REVIEW_GUARD: Duration = Duration::from_millis(800);
+/// Typing counts as going on for this long after a key.
+const TYPING: Duration = Duration::from_millis(1500);
+/// Rows of a turn of the mouse wheel.
+const WHEEL: i64 = 3;
+
+pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
+    model.clock.now = now;
+    let mut out = Update {
+        dirty: Dirty::Now,
+        effects: Vec::new(),
+    };
+    match msg {
+        Msg::Key(key) if key.kind == KeyEventKind::Release => out.dirty = Dirty::No,
+        Msg::Key(key) => {
+            self::key(model, key, &mut out);
+            layout::measure_composer(model);
+        }
+        Msg::Paste(text) => {
+            paste(model, &text);
+            layout::measure_composer(model);
+        }
+        Msg::Resize(width, height) => {
+            model.size = (width, height);
+            layout::measure_composer(model);
+        }
+        Msg::Mouse(event) => mouse(model, event, &mut out),
+        Msg::Agent(event) => {
+            out.dirty = Dirty::Stream;
+            agent::event(model, event, &mut out);
+        }
+        Msg::AgentGone => {
+            model.running = None;
+            model.conversation.transcript.close_open();
+            model.reasoning.transcript.close_open();
+            model
+                .conversation
+                .transcript
+                .problem("the agent stopped; this is a bug in Descant\nwhat was said is on record: quit with Ctrl+D and `descant resume --last`");
+        }
+        Msg::Tick => {
+            out.dirty = if model.animates() {
+                Dirty::Stream
+            } else {
+                Dirty::No
+            }
+        }
+        Msg::History(older) => {
+            out.dirty = Dirty::No;
+            model.composer.load_history(older);
+        }
+        Msg::Edited(Ok(text)) => {
+            if let Some(review) = &mut model.review {
+                review.edited(&text);
+            }
+        }
+        Msg::Edited(Err(problem)) => {
+            if let Some(review) = &mut model.review {
+                review.message = Some(sanitize::label(&problem));
+            }
+        }
+        Msg::Background(name) => set_theme(model, name),
+        Msg::Warning(text) => model.conversation.transcript.problem(&text),
+    }
+    out
+}
+
+fn set_theme(model: &mut Model, name: ThemeName) {
+    match Theme::named(name) {
+        Ok(theme) => {
+            model.theme = theme;
+            model.theme_name = name;
+        }
+        Err(error) => model.conversation.transcript.problem(&error.to_string()),
+    }
+}
+
+fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
+    let armed = std::mem::take(&mut model.clock.quit_armed);
+    if model.look.help.is_some() {
+        return help_key(model, key, out);
+    }
+    if let Some(review) = &model.review
+        && !(review.guarded && model.clock.now < review.opened + REVIEW_GUARD && is_text(&key))
+    {
+        return review_key(model, key, out);
+    }
+    if let Some(review) = &mut model.review {
+        // The pause must be a pause.
+        review.opened = model.clock.now;
+        model.composer.key(key);
+        return;
+    }
+    let context = match model.look.focus {
+        Focus::Composer => Context::Composer,
+        Focus::Conversation | Focus::Reasoning => Context::Pane,
+    };
+    if context == Context::Composer && popup_key(model, key, out) {
+        return;
+    }
+    match keymap::lookup(context, &key) {
+        Some(Action::ClearInterruptQuit) => ctrl_c(model, armed, out),
+        Some(action) => act(model, action, key, out),
+        None if context == Context::Composer => {
+            model.composer.key(key);
+            model.clock.typed = is_text(&key).then_some(model.clock.now);
+        }
+        None => {}
+    }
+}
+
+fn is_text(key: &KeyEvent) -> bool {
+    let plain = !key
+        .modifiers
+        .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    plain && matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace)
+}
+
+fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
+    let page = i64::from(focused_height(model).saturating_sub(1).max(1));
+    match action {
+        Action::Submit => {
+            if !model.composer.take_continuation() {
+                submit(model, out);
+            }
+        }
+        Action::Newline => model.composer.newline(),
+        Action::HistoryPrevious => model.composer.up(),
+        Action::HistoryNext => model.composer.down(),
+        Action::DeleteToLineStart => model.composer.delete_to_line_start(),
+        Action::QuitWhenEmpty if model.composer.is_empty() => quit(out),
+        Action::QuitWhenEmpty => model.composer.key(key),
+        Action::Interrupt if model.running.is_some() => interrupt(model, out),
+        Action::Interrupt | Action::FocusComposer => model.look.focus = Focus::Composer,
+        Action::FocusNext => focus(model, 1),
+        Action::FocusPrevious => focus(model, 2),
+        Action::LineUp => focused(model).scroll_by(-1),
+        Action::LineDown => focused(model).scroll_by(1),
+        Action::HalfPageUp => focused(model).scroll_by(-(page / 2).max(1)),
+        Action::HalfPageDown => focused(model).scroll_by((page / 2).max(1)),
+        Action::PageUp => focused(model).scroll_by(-page),
+        Action::PageDown => focused(model).scroll_by(page),
+        Action::Top => focused(model).go_to_top(),
+        Action::Bottom => focused(model).follow_tail(),
+        Action::UnfoldCards => model.look.unfolded = !model.look.unfolded,
+        Action::Help => model.look.help = Some(0),
+        Action::Redraw => out.effects.push(Effect::Redraw),
+        Action::Suspend => out.effects.push(Effect::Suspend),
+        // Handled where they are bound: Ctrl+C above, the rest in reviews.
+        Action::ClearInterruptQuit
+        | Action::Accept
+        | Action::Reject
+        | Action::AcceptFile
+        | Action::RejectFile
+        | Action::AcceptAll
+        | Action::Split
+        | Action::Edit
+        | Action::Back
+        | Action::NextHunk
+        | Action::PreviousHunk
+        | Action::Finish
+        | Action::Confirm
+        | Action::Cancel => out.dirty = Dirty::No,
+    }
+}
+
+fn quit(out: &mut Update) {
+    out.effects.push(Effect::Agent(AgentCommand::Shutdown));
+    out.effects.push(Effect::Quit);
+}
+
+fn interrupt(model: &mut Model, out: &mut Update) {
+    if let Some(running) = &mut model.running {
+        running.interrupting = true;
+        out.effects.push(Effect::Agent(AgentCommand::Interrupt));
+    }
+}
+
+fn ctrl_c(model: &mut Model, armed: bool, out: &mut Update) {
+    if !model.composer.is_empty() {
+        model.composer.clear();
+    } else if armed {
+        quit(out);
+    } else {
+        // An agent that does not answer to the first interrupt must not hold the user either.
+        model.clock.quit_armed = model.running.as_ref().is_none_or(|r| r.interrupting);
+        interrupt(model, out);
+    }
+}
+
+/// The panes in the order of Tab; the reasoning is passed over while it is hidden.
+fn focus(model: &mut Model, steps: usize) {
+    let mut order = vec![Focus::Composer, Focus::Conversation];
+    if !model.look.hide_reasoning && layout::areas(model).reasoning_title.height > 0 {
+        order.push(Focus::Reasoning);
+    }
+    let at = order
+        .iter()
+        .position(|f| *f == model.look.focus)
+        .unwrap_or(0);
+    let step = if steps == 1 { 1 } else { order.len() - 1 };
+    model.look.focus = order[(at + step) % order.len()];
+}
+
+fn focused(model: &mut Model) -> &mut Pane {
+    match model.look.focus {
+        Focus::Composer | Focus::Conversation => &mut model.conversation,
+        Focus::Reasoning => &mut model.reasoning,
+    }
+}
+
+fn focused_height(model: &Model) -> u16 {
+    let areas = layout::areas(model);
+    match model.look.focus {
+        Focus::Composer | Focus::Conversation => areas.conversation.height,
+        Focus::Reasoning => areas.reasoning.height,
+    }
+}
+
+fn submit(model: &mut Model, out: &mut Update) {
+    let shown = model.composer.shown();
+    if shown.trim().is_empty() {
+        return;
+    }
+    model.clock.typed = None;
+    match command::parse(&shown) {
+        Some(Ok(command)) => {
+            model.composer.take();
+            run(model, command, out);
+        }
+        Some(Err(problem)) => model
+            .conversation
+            .transcript
+            .problem(&sanitize::prose(&problem)),
+        None => {
+            let text = model.composer.take();
+            out.effects.push(Effect::SaveHistory(text.clone()));
+            out.effects.push(Effect::Agent(AgentCommand::Submit(text)));
+        }
+    }
+    model.conversation.follow_tail();
+}
+
+fn run(model: &mut Model, command: Command, out: &mut Update) {
+    let mut send = |command| out.effects.push(Effect::Agent(command));
+    match command {
+        Command::Help => model.look.help = Some(0),
+        Command::Undo => send(AgentCommand::Undo),
+        Command::Redo => send(AgentCommand::Redo),
+        Command::New => {
+            send(AgentCommand::NewConversation);
+            model.conversation.transcript.clear();
+            model.reasoning.transcript.clear();
+            model.conversation.follow_tail();
+            model.reasoning.follow_tail();
+            model.status.context = None;
+        }
+        Command::Effort(effort) => {
+            send(AgentCommand::SetEffort(effort));
+            model.status.effort = effort;
+            model
+                .conversation
+                .transcript
+                .notice(&format!("reasoning effort: {}", effort.as_str()));
+        }
+        Command::Reasoning => {
+            model.look.hide_reasoning = !model.look.hide_reasoning;
+            if model.look.focus == Focus::Reasoning {
+                model.look.focus = Focus::Composer;
+            }
+        }
+        Command::Theme(name) => set_theme(model, name),
+        Command::Quit => quit(out),
+    }
+}
+
+/// Keys of the completion popup; `false` when it is closed or leaves the key to the composer.
+fn popup_key(model: &mut Model, key: KeyEvent, out: &mut Update) -> bool {
+    let candidates = model.composer.completions();
+    let Some(last) = candidates.len().checked_sub(1) else {
+        return false;
+    };
+    let choice = model.composer.popup_choice.min(last);
+    match key.code {
+        KeyCode::Up => model.composer.popup_choice = choice.checked_sub(1).unwrap_or(last),
+        KeyCode::Down => model.composer.popup_choice = if choice == last { 0 } else { choice + 1 },
+        KeyCode::Esc => model.composer.close_popup(),
+        KeyCode::Tab => model.composer.set(&candidates[choice].text),
+        KeyCode::Enter if key.modifiers.is_empty() => {
+            let candidate = &candidates[choice];
+            model.composer.set(&candidate.text);
+            if candidate.complete {
+                submit(model, out);
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn help_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
+    let page = model.size.1.saturating_sub(3).max(1);
+    let Some(scroll) = &mut model.look.help else {
+        return;
+    };
+    match keymap::lookup(Context::Pane, &key) {
+        Some(Action::LineUp) => *scroll = scroll.saturating_sub(1),
+        Some(Action::LineDown) => *scroll = scroll.saturating_add(1),
+        Some(Action::PageUp | Action::HalfPageUp) => *scroll = scroll.saturating_sub(page),
+        Some(Action::PageDown | Action::HalfPageDown) => *scroll = scroll.saturating_add(page),
+        Some(Action::Top) => *scroll = 0,
+        Some(Action::Bottom) => *scroll = u16::MAX,
+        Some(Action::Suspend) => out.effects.push(Effect::Suspend),
+        Some(Action::Redraw) => out.effects.push(Effect::Redraw),
+        _ => model.look.help = None,
+    }
+}
+
+fn review_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
+    let half = usize::from(model.size.1 / 3).max(1);
+    let Some(review) = &mut model.review else {
+        return;
+    };
+    match review.key(key) {
+        Outcome::Open => {}
+        Outcome::Help => model.look.help = Some(0),
+        Outcome::Edit(text) => out.effects.push(Effect::Edit(text)),
+        Outcome::ScrollHalf { down: true } => {
+            review.scroll = (review.scroll + half).min(review.max_scroll)
+        }
+        Outcome::ScrollHalf { down: false } => review.scroll = review.scroll.saturating_sub(half),
+        Outcome::Done(decisions) => {
+            if let Some(review) = model.review.take() {
+                model.decided.push((review.id, decisions.clone()));
+                let command = AgentCommand::Review {
+                    review: review.id,
+                    plan: review.plan,
+                    decisions,
+                };
+                out.effects.push(Effect::Agent(command));
+            }
+        }
+        Outcome::Ignored => match keymap::lookup(Context::Review, &key) {
+            Some(Action::ClearInterruptQuit) => interrupt(model, out),
+            Some(Action::PageDown) => {
+                review.scroll = (review.scroll + 2 * half).min(review.max_scroll)
+            }
+            Some(Action::PageUp) => review.scroll = review.scroll.saturating_sub(2 * half),
+            Some(Action::Redraw) => out.effects.push(Effect::Redraw),
+            Some(Action::Suspend) => out.effects.push(Effect::Suspend),
+            Some(Action::Help) => model.look.help = Some(0),
+            _ => {}
+        },
+    }
+}
+
+fn paste(model: &mut Model, text: &str) {
+    match &mut model.review {
+        Some(review) => review.paste(text),
+        None => {
+            model.look.focus = Focus::Composer;
+            model.composer.paste(text);
+        }
+    }
+}
+
+fn mouse(model: &mut Model, event: MouseEvent, out: &mut Update) {
+    let rows = match event.kind {
+        MouseEventKind::ScrollUp => -WHEEL,
+        MouseEventKind::ScrollDown => WHEEL,
+        MouseEventKind::Down(_) => 0,
+        _ => {
+            out.dirty = Dirty::No;
+            return;
+        }
+    };
+    if let Some(help) = &mut model.look.help {
+        *help = help.saturating_add_signed(i16::try_from(rows).unwrap_or_default());
+        return;
+    }
+    if let Some(review) = &mut model.review {
+        let delta = isize::try_from(rows).unwrap_or_default();
+        review.scroll = review
+            .scroll
+            .saturating_add_signed(delta)
+            .min(review.max_scroll);
+        return;
+    }
+    let areas = layout::areas(model);
+    let at = Position::new(event.column, event.row);
+    let in_reasoning = areas.reasoning.contains(at) || areas.reasoning_title.contains(at);
+    if rows != 0 {
+        let pane = if in_reasoning {
+            &mut model.reasoning
+        } else {
+            &mut model.conversation
+        };
+        pane.scroll_by(rows);
+    } else if in_reasoning {
+        model.look.focus = Focus::Reasoning;
+    } else if areas.composer.contains(at) {
+        model.look.focus = Focus::Composer;
+    } else {
+        out.dirty = Dirty::No;
+    }
+}
+
+/// Whether a review that opens now would catch keys meant for a message.
+fn is_typing(model: &Model) -> bool {
+    model
+        .clock
+        .typed
+        .is_some_and(|typed| model.clock.now.saturating_sub(typed) < TYPING)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! What the agent says, taken into the model.
+
+use super::super::cells;
+use super::super::model::{Activity, Dirty, Model, ModelState, Running, Update};
+use super::super::review::Review;
+use super::super::sanitize;
+use super::super::transcript::{Body, DiffCard, ToolState};
+use super::is_typing;
+use crate::agent::{AgentEvent, SandboxState};
+use crate::conversation::{PromptProfile, Usage};
+use crate::engine::EngineInfo;
+
+pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
+    let said = &mut model.conversation.transcript;
+    match event {
+        AgentEvent::ModelLoading(progress) => {
+            if let ModelState::Loading {
+                progress: shown, ..
+            } = &mut model.status.model
+            {
+                *shown = Some(progress);
+            }
+        }
+        AgentEvent::ModelReady(info) => model_ready(model, info),
+        AgentEvent::ModelFailed(error) => {
+            let (ModelState::Loading { name, .. }
+            | ModelState::Ready { name, .. }
+            | ModelState::Failed { name }) = &model.status.model;
+            model.status.model = ModelState::Failed { name: name.clone() };
+            model.conversation.transcript.problem(&error.to_string());
+        }
+        AgentEvent::Sandbox(state) => {
+            if let SandboxState::Unavailable { reason } = &state {
+                said.notice(&format!("python is not available: {reason}"));
+            }
+            model.status.sandbox = Some(state);
+        }
+        AgentEvent::TurnStarted { turn, prompt } => {
+            let prompt = sanitize::prose(&prompt).into_owned();
+            if let Some(at) = model.queued.iter().position(|q| *q == prompt) {
+                model.queued.remove(at);
+            }
+            if !model.reasoning.transcript.is_empty() {
+                let first = prompt.lines().next().unwrap_or_default();
+                model
+                    .reasoning
+                    .transcript
+                    .push(Body::Prompt(first.to_owned()));
+            }
+            said.push(Body::Prompt(prompt));
+            model.running = Some(Running {
+                turn,
+                since: model.clock.now,
+                activity: Activity::Waiting,
+                interrupting: false,
+            });
+        }
+        AgentEvent::Queued { text } => model.queued.push(sanitize::prose(&text).into_owned()),
+        AgentEvent::Prefill { done, total } => activity(model, Activity::Prefill { done, total }),
+        AgentEvent::ReasoningDelta(delta) => {
+            model.reasoning.transcript.reasoning_delta(&delta);
+            activity(model, Activity::Thinking);
+        }
+        AgentEvent::ReasoningDone(whole) => model.reasoning.transcript.reasoning_done(&whole),
+        AgentEvent::AnswerDelta(delta) => {
+            said.answer_delta(&delta);
+            activity(model, Activity::Answering);
+        }
+        AgentEvent::AnswerDone { text, last: _ } => said.answer_done(&text),
+        AgentEvent::ToolCallDelta { call, tool, delta } => {
+            said.tool(call, &tool, |card| card.append_arguments(&delta));
+            activity(model, Activity::Writing(sanitize::label(&tool)));
+        }
+        AgentEvent::ToolStarted {
+            call,
+            tool,
+            arguments,
+            summary,
+        } => {
+            said.tool(call, &tool, |card| {
+                card.tool = sanitize::label(&tool);
+                card.arguments = sanitize::prose(&arguments).into_owned();
+                card.summary = sanitize::label(&summary);
+                card.state = ToolState::Running;
+            });
+            activity(model, Activity::Tool(sanitize::label(&tool)));
+        }
+        AgentEvent::ToolOutput { call, text } => {
+            said.tool(call, "tool", |card| card.append_output(&text))
+        }
+        AgentEvent::ToolFinished {
+            call,
+            status,
+            output,
+            exit_code,
+            elapsed,
+        } => {
+            said.tool(call, "tool", |card| {
+                if card.output.is_empty() {
+                    card.append_output(&output);
+                }
+                card.state = ToolState::Done {
+                    status,
+                    exit_code,
+                    elapsed,
+                };
+            });
+            activity(model, Activity::Waiting);
+        }
+        AgentEvent::ToolUnavailable { tool, reason } => {
+            said.problem(&format!(
+                "{tool} is not available: {reason}\nthe answer will be incomplete"
+            ));
+        }
+        AgentEvent::ReviewRequested {
+            review,
+            call: _,
+            plan,
+        } => {
+            let guarded = is_typing(model);
+            model.review = Some(Review::new(review, plan, model.clock.now, guarded));
+            out.dirty = Dirty::Now;
+        }
+        AgentEvent::ReviewDone {
+            review,
+            mut plan,
+            applied,
+            declined_hunks,
+        } => {
+            for file in &mut plan.files {
+                // The card shows hunks; the images are the journal's.
+                (file.pre, file.post) = (None, None);
+            }
+            let at = model.decided.iter().position(|(id, _)| *id == review);
+            let decisions = at.map(|at| model.decided.remove(at).1);
+            said.push(Body::Diff(DiffCard {
+                plan,
+                decisions,
+                checkpoint: applied.map(|a| a.checkpoint),
+                declined: declined_hunks,
+            }));
+            if model.review.as_ref().is_some_and(|r| r.id == review) {
+                model.review = None;
+            }
+        }
+        AgentEvent::Context { used, limit } => model.status.context = Some((used, limit)),
+        AgentEvent::Generation(usage) => {
+            if let Some(speed) = usage.tokens_per_second() {
+                model.status.tokens_per_second = Some(speed);
+            }
+        }
+        AgentEvent::TurnDone {
+            turn: _,
+            usage,
+            answered,
+        } => {
+            if !answered {
+                said.problem("the model gave no answer\nask again, or in other words");
+            }
+            turn_over(model, usage, "");
+        }
+        AgentEvent::TurnFailed {
+            turn: _,
+            usage,
+            error,
+        } => {
+            said.problem(&error);
+            turn_over(model, usage, "failed after ");
+        }
+        AgentEvent::TurnInterrupted { turn: _, usage } => {
+            turn_over(model, usage, "interrupted after ")
+        }
+        AgentEvent::Notice(text) => said.notice(&text),
+        AgentEvent::Problem(text) => said.problem(&text),
+    }
+}
+
+fn activity(model: &mut Model, activity: Activity) {
+    if let Some(running) = &mut model.running {
+        running.activity = activity;
+    }
+}
+
+fn model_ready(model: &mut Model, info: EngineInfo) {
+    let demo = info.profile == PromptProfile::Demo;
+    if demo {
+        model.conversation.transcript.notice(
+            "this is the built-in demo model: it changes, creates, deletes and shows small files, and computes\n\
+             for GPT-OSS: descant models pull gpt-oss-20b, then descant -m gpt-oss-20b (needs a build with Metal or CUDA)",
+        );
+    }
+    let name = if demo {
+        "demo model".to_owned()
+    } else {
+        sanitize::label(&info.name)
+    };
+    model.status.model = ModelState::Ready { name, demo };
+    if model.status.context.is_none() {
+        model.status.context = Some((0, info.context_length));
+    }
+}
+
+fn turn_over(model: &mut Model, usage: Usage, how: &str) {
+    model.conversation.transcript.close_open();
+    model.reasoning.transcript.close_open();
+    // A turn that is over waits for nobody.
+    model.review = None;
+    if let Some(running) = model.running.take() {
+        let elapsed = cells::duration(model.clock.now.saturating_sub(running.since));
+        let mut aside = format!("{how}{elapsed}");
+        if usage.generated_tokens > 0 {
+            aside.push_str(&format!(" \u{b7} {} tokens", usage.generated_tokens));
+            if usage.reasoning_tokens > 0 {
+                aside.push_str(&format!(", {} of them reasoning", usage.reasoning_tokens));
+            }
+        }
+        model.conversation.transcript.push(Body::Aside(aside));
+    }
+}

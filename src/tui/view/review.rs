@@ -1,0 +1,299 @@
+//! Draws a review: the file, the hunk, where one stands, and what the keys do.
+
+use super::super::diff;
+use super::super::keymap::{BINDINGS, Binding, Context};
+use super::super::model::Model;
+use super::super::review::{Item, Mode, Review};
+use super::super::theme::Theme;
+use super::super::wrap::{self, Source};
+use crate::agent::ReviewId;
+use crate::patch::{ChangeKind, Decision};
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// The wrapped lines of the hunk on screen.
+#[derive(Debug, Default)]
+pub struct Cache {
+    key: Option<(ReviewId, usize, u64, u16)>,
+    lines: Vec<Line<'static>>,
+}
+
+struct Parts {
+    title: Rect,
+    marks: Rect,
+    body: Rect,
+    foot: Rect,
+}
+
+fn parts(area: Rect, foot_rows: u16) -> Parts {
+    let row = |y: u16, height: u16| Rect {
+        y: area.y + y,
+        height,
+        ..area
+    };
+    let head = 2.min(area.height);
+    let foot_rows = foot_rows.min(area.height.saturating_sub(head + 1));
+    Parts {
+        title: row(0, 1.min(area.height)),
+        marks: row(1.min(area.height), head.saturating_sub(1)),
+        body: row(head, area.height - head - foot_rows),
+        foot: row(area.height - foot_rows, foot_rows),
+    }
+}
+
+/// Lays the hunk out and brings the scroll position within it.
+pub fn settle(model: &mut Model, cache: &mut Cache) {
+    let area = super::layout::areas(model).overlay;
+    let Some(review) = &mut model.review else {
+        return;
+    };
+    let key = (review.id, review.at, review.revision, area.width);
+    if cache.key != Some(key) {
+        cache.lines.clear();
+        for source in body(review, &model.theme, area.width) {
+            wrap::wrap(&source, usize::from(area.width), &mut cache.lines);
+        }
+        cache.key = Some(key);
+    }
+    let rows = foot(review, &model.theme, area.width).len();
+    let height = parts(area, u16::try_from(rows).unwrap_or(u16::MAX))
+        .body
+        .height;
+    review.max_scroll = cache.lines.len().saturating_sub(usize::from(height));
+    review.scroll = review.scroll.min(review.max_scroll);
+}
+
+fn body(review: &Review, theme: &Theme, columns: u16) -> Vec<Source> {
+    let Some(file) = review
+        .items
+        .get(review.at)
+        .and_then(|i| review.plan.files.get(i.file))
+    else {
+        return Vec::new();
+    };
+    match review.hunk() {
+        Some(hunk) => diff::hunk(hunk, theme, columns),
+        None => {
+            let what = match file.kind {
+                ChangeKind::Add => "a new file without any lines",
+                ChangeKind::Delete => "an empty file is deleted",
+                ChangeKind::Move => "the file moves, its lines stay as they are",
+                ChangeKind::Update => "no line changes",
+            };
+            vec![Source::plain(format!("  {what}"), theme.dim)]
+        }
+    }
+}
+
+pub fn view(model: &Model, review: &Review, cache: &Cache, area: Rect, frame: &mut Frame<'_>) {
+    let theme = &model.theme;
+    let foot = foot(review, theme, area.width);
+    let parts = parts(area, u16::try_from(foot.len()).unwrap_or(u16::MAX));
+    frame.render_widget(title(review, theme, area.width), parts.title);
+    frame.render_widget(marks(review, theme, area.width), parts.marks);
+    let lines: Vec<Line<'_>> = cache
+        .lines
+        .iter()
+        .skip(review.scroll)
+        .take(usize::from(parts.body.height))
+        .cloned()
+        .collect();
+    frame.render_widget(Paragraph::new(lines), parts.body);
+    frame.render_widget(Paragraph::new(foot), parts.foot);
+    if let Mode::Note { line, .. } = &review.mode
+        && parts.foot.height > 0
+    {
+        let label = u16::try_from(NOTE.len()).unwrap_or(0);
+        let field = Rect {
+            x: area.x + label.min(area.width),
+            width: area.width.saturating_sub(label),
+            height: 1,
+            ..parts.foot
+        };
+        frame.render_widget(&**line, field);
+        let column = line
+            .screen_cursor()
+            .col
+            .saturating_sub(usize::from(line.scroll_offset().1));
+        let x = u16::try_from(column)
+            .unwrap_or(u16::MAX)
+            .min(field.width.saturating_sub(1));
+        frame.set_cursor_position(Position::new(field.x + x, field.y));
+    }
+}
+
+const NOTE: &str = "note to the model: ";
+
+/// `update src/main.rs · hunk 2 of 3 · found ignoring indentation`
+fn title(review: &Review, theme: &Theme, width: u16) -> Line<'static> {
+    let Some(item) = review.items.get(review.at) else {
+        return Line::default();
+    };
+    let Some(file) = review.plan.files.get(item.file) else {
+        return Line::default();
+    };
+    let mut tail = format!("hunk {} of {}", review.at + 1, review.items.len());
+    let note = diff::stage_note(file.stage);
+    let files = review.plan.files.len();
+    let mut head = diff::file_title(file);
+    if files > 1 && usize::from(width) >= wrap::width(&head) + wrap::width(&tail) + 24 {
+        tail = format!("{tail} \u{b7} file {} of {files}", item.file + 1);
+    }
+    let note = note.map(|n| format!(" \u{b7} {n}")).unwrap_or_default();
+    let scrolled = if review.max_scroll > 0 {
+        format!(
+            " \u{b7} {}%",
+            review.scroll.saturating_mul(100) / review.max_scroll.max(1)
+        )
+    } else {
+        String::new()
+    };
+    let room = usize::from(width).saturating_sub(wrap::width(&tail) + 3);
+    if wrap::width(&head) > room {
+        head = clip_front(&head, room);
+    }
+    let left = usize::from(width).saturating_sub(wrap::width(&head) + wrap::width(&tail) + 3);
+    Line::from(vec![
+        Span::styled(head, theme.diff_header),
+        Span::styled(format!(" \u{b7} {tail}"), theme.strong),
+        Span::styled(wrap::clip(&format!("{note}{scrolled}"), left), theme.warn),
+    ])
+}
+
+/// The end of a path says more than its start.
+fn clip_front(text: &str, columns: usize) -> String {
+    let mut kept = String::new();
+    for c in text.chars().rev() {
+        let next = format!("{c}{kept}");
+        if wrap::width(&next) + 1 > columns {
+            break;
+        }
+        kept = next;
+    }
+    format!("\u{2026}{kept}")
+}
+
+/// One mark for each hunk: `[2 ·]` is the one on screen, `y` accepted, `n` rejected, `·` open.
+fn marks(review: &Review, theme: &Theme, width: u16) -> Line<'static> {
+    let mark = |item: &Item| match item.decision {
+        None => ('\u{b7}', theme.dim),
+        Some(Decision::Accept) => ('y', theme.ok),
+        Some(Decision::Reject { .. }) => ('n', theme.error),
+    };
+    let text = |index: usize, item: &Item| {
+        let (sign, _) = mark(item);
+        if index == review.at {
+            format!("[{} {sign}]", index + 1)
+        } else {
+            format!(" {} {sign} ", index + 1)
+        }
+    };
+    let texts: Vec<String> = review
+        .items
+        .iter()
+        .enumerate()
+        .map(|(n, item)| text(n, item))
+        .collect();
+    // With many hunks, those around the one on screen.
+    let fits = |from: usize| {
+        let mut used = 0;
+        texts
+            .iter()
+            .skip(from)
+            .take_while(|t| {
+                used += wrap::width(t);
+                used <= usize::from(width)
+            })
+            .count()
+    };
+    let mut from = 0;
+    while from < review.at && from + fits(from) <= (review.at + 1).min(texts.len() - 1) {
+        from += 1;
+    }
+    let shown = fits(from);
+    let spans = texts
+        .into_iter()
+        .zip(&review.items)
+        .enumerate()
+        .skip(from)
+        .take(shown);
+    Line::from_iter(spans.map(|(n, (text, item))| {
+        let style = if n == review.at {
+            theme.selected
+        } else {
+            mark(item).1
+        };
+        Span::styled(text, style)
+    }))
+}
+
+/// What the keys do, or the question that is open.
+fn foot(review: &Review, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let width = usize::from(width);
+    let mut out = Vec::new();
+    match &review.mode {
+        Mode::Note { rest_of_file, .. } => {
+            out.push(Line::styled(NOTE, theme.strong));
+            let what = if *rest_of_file {
+                "reject the rest of the file"
+            } else {
+                "reject this hunk"
+            };
+            out.push(Line::styled(
+                wrap::clip(&format!("Enter: {what}; Esc: back"), width),
+                theme.dim,
+            ));
+        }
+        Mode::ConfirmFinish => {
+            let open = review.items.iter().filter(|i| i.decision.is_none()).count();
+            let word = if open == 1 { "hunk is" } else { "hunks are" };
+            let text = format!("{open} {word} undecided and will be rejected. Finish? y / n");
+            wrap::wrap(&Source::plain(text, theme.warn), width, &mut out);
+        }
+        Mode::Browse => {
+            if let Some(message) = &review.message {
+                wrap::wrap(&Source::plain(message.clone(), theme.warn), width, &mut out);
+                out.truncate(2);
+            }
+            out.extend(hints(theme, width));
+        }
+    }
+    out
+}
+
+/// The key hints, in words where two lines hold them, else the keys alone.
+fn hints(theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let bindings = || {
+        BINDINGS
+            .iter()
+            .filter(|b| b.context == Context::Review && !b.hint.is_empty())
+    };
+    let with_words = |b: &Binding| format!("{} {}", b.keys[0], b.hint);
+    let mut lines: Vec<Line<'static>> = vec![Line::default()];
+    let mut used = 0;
+    for binding in bindings() {
+        let cells = wrap::width(&with_words(binding)) + 2;
+        if used + cells > width + 2 && used > 0 {
+            lines.push(Line::default());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_span(Span::styled(binding.keys[0], theme.key));
+            line.push_span(Span::styled(format!(" {}  ", binding.hint), theme.dim));
+        }
+        used += cells;
+    }
+    if lines.len() <= 2 {
+        return lines;
+    }
+    let keys: Vec<&str> = bindings().map(|b| b.keys[0]).collect();
+    vec![Line::from(vec![
+        Span::styled(keys.join(" "), theme.key),
+        Span::styled(
+            wrap::clip("  (? explains)", width.saturating_sub(keys.len() * 2)),
+            theme.dim,
+        ),
+    ])]
+}

@@ -1,0 +1,153 @@
+//! The status bar: one line, the less important left out first.
+
+use super::super::cells;
+use super::super::model::{Activity, Model, ModelState};
+use super::super::sanitize;
+use super::super::wrap;
+use crate::agent::SandboxState;
+use crate::engine::LoadProgress;
+use ratatui::text::{Line, Span};
+
+/// Columns of a reason why python is not there.
+const REASON: usize = 28;
+
+struct Segment {
+    text: String,
+    /// What is left out last is 0.
+    rank: u8,
+    strong: bool,
+}
+
+pub fn line(model: &Model, width: u16) -> Line<'static> {
+    let width = usize::from(width);
+    let mut segments = segments(model);
+    let total = |segments: &[Segment]| -> usize {
+        segments
+            .iter()
+            .map(|s| wrap::width(&s.text) + 3)
+            .sum::<usize>()
+            .saturating_sub(1)
+    };
+    while total(&segments) > width && segments.len() > 1 {
+        let worst = segments.iter().map(|s| s.rank).max().unwrap_or_default();
+        segments.retain(|s| s.rank != worst);
+    }
+    let theme = &model.theme;
+    let mut spans = vec![Span::styled(" ", theme.status)];
+    for (n, segment) in segments.iter().enumerate() {
+        if n > 0 {
+            spans.push(Span::styled(" \u{b7} ", theme.status));
+        }
+        let style = if segment.strong {
+            theme.status_strong
+        } else {
+            theme.status
+        };
+        spans.push(Span::styled(
+            wrap::clip(&segment.text, width.saturating_sub(2)),
+            style,
+        ));
+    }
+    let used: usize = spans.iter().map(|s| wrap::width(&s.content)).sum();
+    spans.push(Span::styled(
+        " ".repeat(width.saturating_sub(used)),
+        theme.status,
+    ));
+    Line::from(spans)
+}
+
+fn segments(model: &Model) -> Vec<Segment> {
+    let status = &model.status;
+    let mut out = Vec::new();
+    let mut add = |rank, strong, text: String| out.push(Segment { text, rank, strong });
+    add(
+        0,
+        true,
+        match &status.model {
+            ModelState::Loading { name, progress } => loading(name, progress.as_ref()),
+            ModelState::Ready { name, .. } => name.clone(),
+            ModelState::Failed { name } => format!("{} failed to load", sanitize::label(name)),
+        },
+    );
+    if let Some(running) = &model.running {
+        let what = match &running.activity {
+            _ if model.review.is_some() => "waiting for your review".to_owned(),
+            _ if running.interrupting => "interrupting".to_owned(),
+            Activity::Waiting => "working".to_owned(),
+            Activity::Prefill { done, total } => format!("reading the prompt {done}/{total}"),
+            Activity::Thinking => "thinking".to_owned(),
+            Activity::Answering => "answering".to_owned(),
+            Activity::Writing(tool) => format!("writing {}", short(tool)),
+            Activity::Tool(tool) => format!("running {}", short(tool)),
+        };
+        let elapsed = model.clock.now.saturating_sub(running.since);
+        let elapsed = if elapsed.as_secs() > 0 && model.review.is_none() {
+            format!(
+                " {}",
+                cells::duration(std::time::Duration::from_secs(elapsed.as_secs()))
+                    .replace(".0s", "s")
+            )
+        } else {
+            String::new()
+        };
+        add(1, true, format!("{what}{elapsed}"));
+    }
+    add(4, false, status.effort.as_str().to_owned());
+    if let Some(speed) = status.tokens_per_second {
+        add(6, false, format!("{speed:.1} tok/s"));
+    }
+    if let Some((used, limit)) = status.context {
+        add(2, false, format!("ctx {used}/{limit}"));
+    }
+    if let Some(branch) = &status.branch {
+        add(5, false, wrap::clip(&sanitize::label(branch), 24));
+    }
+    match &status.sandbox {
+        None => {}
+        Some(SandboxState::Starting) => add(7, false, "container starting".to_owned()),
+        Some(SandboxState::Ready { description }) => {
+            add(7, false, wrap::clip(&sanitize::label(description), 32))
+        }
+        Some(SandboxState::Unavailable { reason }) => {
+            let first = reason.lines().next().unwrap_or_default();
+            let first = first.strip_prefix("no container engine: ").unwrap_or(first);
+            add(
+                3,
+                false,
+                format!("no python: {}", wrap::clip(&sanitize::label(first), REASON)),
+            );
+        }
+    }
+    out
+}
+
+fn short(tool: &str) -> &str {
+    tool.strip_prefix("functions.").unwrap_or(tool)
+}
+
+fn loading(name: &str, progress: Option<&LoadProgress>) -> String {
+    let name = sanitize::label(name);
+    match progress {
+        None => format!("loading {name}"),
+        Some(LoadProgress {
+            stage, bytes: None, ..
+        }) => format!("loading {name}: {stage}"),
+        Some(LoadProgress {
+            stage,
+            bytes: Some((done, total)),
+            ..
+        }) => {
+            let mib = |bytes: u64| bytes / (1024 * 1024);
+            let percent = done.saturating_mul(100).checked_div(*total).unwrap_or(0);
+            if mib(*total) == 0 {
+                format!("loading {name}: {stage} {percent}%")
+            } else {
+                format!(
+                    "loading {name}: {stage} {percent}% ({}/{} MiB)",
+                    mib(*done),
+                    mib(*total)
+                )
+            }
+        }
+    }
+}
