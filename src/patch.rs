@@ -18,6 +18,7 @@ pub mod v4a;
 pub use apply::{ApplyError, apply};
 pub use journal::{Checkpoint, Journal, JournalError, Recovered, UndoError, Undone};
 pub use plan::{EditError, PlanError, plan};
+pub use select::{SelectError, selected};
 pub use v4a::{ParseError, Patch, parse};
 
 use crate::workspace::WorkspacePath;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HunkId(pub usize);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     Add,

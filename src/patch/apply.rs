@@ -37,7 +37,7 @@ pub fn apply(
     decisions: &Decisions,
     journal: &mut Journal,
 ) -> Result<Applied, ApplyError> {
-    let selected = select::select(plan, decisions)?;
+    let selected = select::selected(plan, decisions)?;
     let mut changes = Vec::new();
     let mut transitions = Vec::new();
     for (index, (file, bytes)) in plan.files.iter().zip(selected).enumerate() {

@@ -54,7 +54,7 @@ impl Decisions {
 }
 
 /// The post-image of every file with only the accepted hunks in it, in plan order.
-pub(crate) fn select(plan: &Plan, decisions: &Decisions) -> Result<Vec<Vec<u8>>, SelectError> {
+pub fn selected(plan: &Plan, decisions: &Decisions) -> Result<Vec<Vec<u8>>, SelectError> {
     let odb = git2::Odb::new()?;
     odb.add_new_mempack_backend(1)?;
     let repository = git2::Repository::from_odb(odb)?;

@@ -158,10 +158,10 @@ proptest! {
         let numbers: Vec<usize> = plan.hunks().map(|hunk| hunk.id.0).collect();
         prop_assert_eq!(numbers, (0..plan.hunks().count()).collect::<Vec<_>>());
 
-        let all = select(&plan, &Decisions::accept_all(&plan)).unwrap();
-        let none = select(&plan, &Decisions::default()).unwrap();
+        let all = selected(&plan, &Decisions::accept_all(&plan)).unwrap();
+        let none = selected(&plan, &Decisions::default()).unwrap();
         let decisions = chosen(&plan, |hunk| choice >> (hunk % 64) & 1 == 1);
-        let some = select(&plan, &decisions).unwrap();
+        let some = selected(&plan, &decisions).unwrap();
         for (at, (pre, post)) in pairs.iter().enumerate() {
             prop_assert_eq!(&none[at], pre);
             prop_assert_eq!(&all[at], post);
