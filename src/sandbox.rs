@@ -51,6 +51,8 @@ pub struct SandboxConfig {
     pub pids: i64,
     /// Number of CPUs; no more than the engine has are asked for.
     pub cpus: f64,
+    /// How long one request to the engine may take.
+    pub engine_timeout: Duration,
     /// Wall-clock limit of one cell.
     pub timeout: Duration,
     /// Output kept of one cell, in bytes: its head and its tail.
@@ -69,6 +71,8 @@ impl SandboxConfig {
             memory: 1 << 30,
             pids: 128,
             cpus: 2.0,
+            // Creating and starting take under a second where nothing else runs.
+            engine_timeout: Duration::from_secs(30),
             timeout: Duration::from_secs(60),
             output_limit: 16 * 1024,
             workspace,
@@ -108,14 +112,20 @@ pub enum SandboxError {
     /// The folder would hand the model more than a repository.
     #[error("{} is not mounted into the sandbox: {reason}\n  start descant in a repository below it", path.display())]
     Workspace { path: PathBuf, reason: String },
-    #[error("the container engine failed while {doing}: {source}\n  the session goes on; python is tried again with the next call")]
+    #[error(
+        "the container engine failed while {doing}: {source}\n  the session goes on; python is tried again with the next call"
+    )]
     Engine {
         doing: &'static str,
         source: bollard::errors::Error,
     },
-    #[error("the Python kernel broke off: {0}\n  a new one starts with the next call; its variables are lost")]
+    #[error(
+        "the Python kernel broke off: {0}\n  a new one starts with the next call; its variables are lost"
+    )]
     Kernel(String),
-    #[error("the code has {bytes} bytes, at most {CODE_LIMIT} are run\n  write it to a file in the repository, or split it")]
+    #[error(
+        "the code has {bytes} bytes, at most {CODE_LIMIT} are run\n  write it to a file in the repository, or split it"
+    )]
     CodeTooLong { bytes: usize },
     #[error("the sandbox has been stopped")]
     Stopped,
@@ -145,9 +155,9 @@ impl Sandbox {
         progress: impl FnMut(&str) + Send,
     ) -> Result<Self, SandboxError> {
         let owner = Owner::current();
-        let engine = locate::connect(&config.engine).await?;
+        let engine = locate::connect(&config.engine, config.engine_timeout).await?;
         request::check_workspace(&config.workspace, &config.engine, &engine.socket)?;
-        container::remove_leftovers(&engine.docker, &owner).await;
+        container::remove_leftovers(&engine.docker, &owner, config.engine_timeout).await;
         let facts = Facts::gather(&engine, &config, progress).await?;
         let container = Container::start(&engine.docker, &config, &facts, &owner).await?;
         let description = facts.description(container.python());
@@ -243,4 +253,10 @@ impl Sandbox {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 mod tests;

@@ -2,7 +2,12 @@
 //!
 //! Without an engine each test says that it is not run; where CI=true or DESCANT_REQUIRE_DOCKER=1 it fails instead.
 //! DESCANT_TEST_IMAGE names another image with python3; DESCANT_KILLS says how often Descant is killed in a cell.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 #![cfg(unix)]
 
 use std::collections::HashMap;
@@ -21,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 const OWNER: &str = "dev.descant.owner";
 
 fn config(workspace: &Path) -> SandboxConfig {
-    let image = std::env::var("DESCANT_TEST_IMAGE").unwrap_or_else(|_| "descant-test-python:latest".to_owned());
+    let image = std::env::var("DESCANT_TEST_IMAGE")
+        .unwrap_or_else(|_| "descant-test-python:latest".to_owned());
     SandboxConfig {
         image,
         memory: 256 << 20,
@@ -33,7 +39,11 @@ fn config(workspace: &Path) -> SandboxConfig {
 fn repository() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::write(folder.path().join("hello.txt"), "hello from the repository\n").unwrap();
+    std::fs::write(
+        folder.path().join("hello.txt"),
+        "hello from the repository\n",
+    )
+    .unwrap();
     folder
 }
 
@@ -48,14 +58,21 @@ impl Session {
         let mut config = config(repository.path());
         change(&mut config);
         let sandbox = Arc::new(engine(Sandbox::start(config).await)?);
-        Some(Self { sandbox, _repository: repository })
+        Some(Self {
+            sandbox,
+            _repository: repository,
+        })
     }
 
     async fn run(&self, code: &str) -> CellResult {
         let mut streamed = String::new();
         let result = self
             .sandbox
-            .run_python(code, |text| streamed.push_str(text), &CancellationToken::new())
+            .run_python(
+                code,
+                |text| streamed.push_str(text),
+                &CancellationToken::new(),
+            )
             .await
             .unwrap();
         assert_eq!(streamed, result.output, "the stream and the result differ");
@@ -81,7 +98,9 @@ fn engine<T>(started: Result<T, SandboxError>) -> Option<T> {
             None
         }
         Err(SandboxError::NoImage { image, .. }) if !required => {
-            eprintln!("not run: no container engine with the image {image}; scripts/docker-for-tests.sh makes it");
+            eprintln!(
+                "not run: no container engine with the image {image}; scripts/docker-for-tests.sh makes it"
+            );
             None
         }
         Err(error) => panic!("{error}"),
@@ -101,16 +120,30 @@ macro_rules! session {
 async fn cells_compute_keep_their_state_and_show_their_last_value() {
     let session = session!();
     assert_eq!(session.ok("print(1234 * 77)").await, "95018\n");
-    assert_eq!(session.ok("x = 20\ndef double(n):\n    return 2 * n").await, "");
+    assert_eq!(
+        session.ok("x = 20\ndef double(n):\n    return 2 * n").await,
+        ""
+    );
     assert_eq!(session.ok("double(x) + 2").await, "42\n");
     assert_eq!(session.ok("_ + 1").await, "43\n");
     assert_eq!(session.ok("None").await, "");
-    assert_eq!(session.ok("'shown as its repr'").await, "'shown as its repr'\n");
+    assert_eq!(
+        session.ok("'shown as its repr'").await,
+        "'shown as its repr'\n"
+    );
     assert_eq!(session.ok("x;").await, "");
     assert_eq!(session.ok("").await, "");
-    assert_eq!(session.ok("import asyncio\nawait asyncio.sleep(0.01)\n'awaited'").await, "'awaited'\n");
+    assert_eq!(
+        session
+            .ok("import asyncio\nawait asyncio.sleep(0.01)\n'awaited'")
+            .await,
+        "'awaited'\n"
+    );
     let description = session.sandbox.description();
-    assert!(description.contains("python 3.") && description.starts_with(['d', 'p']), "{description}");
+    assert!(
+        description.contains("python 3.") && description.starts_with(['d', 'p']),
+        "{description}"
+    );
     session.sandbox.stop().await;
 }
 
@@ -119,19 +152,45 @@ async fn a_traceback_shows_the_cells_own_lines_only() {
     let session = session!();
     let result = session.run("def f(n):\n    return 1 / n\nf(0)").await;
     assert_eq!(result.exit, CellExit::Error);
-    let places: Vec<&str> = result.output.lines().filter(|line| line.starts_with("  File")).collect();
-    assert_eq!(places, ["  File \"<cell 1>\", line 3, in <module>", "  File \"<cell 1>\", line 2, in f"]);
-    assert!(result.output.contains("    return 1 / n\n") && result.output.ends_with("ZeroDivisionError: division by zero\n"));
+    let places: Vec<&str> = result
+        .output
+        .lines()
+        .filter(|line| line.starts_with("  File"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "  File \"<cell 1>\", line 3, in <module>",
+            "  File \"<cell 1>\", line 2, in f"
+        ]
+    );
+    assert!(
+        result.output.contains("    return 1 / n\n")
+            && result
+                .output
+                .ends_with("ZeroDivisionError: division by zero\n")
+    );
     let result = session.run("x = (").await;
     assert_eq!(result.exit, CellExit::Error);
-    assert!(result.output.contains("SyntaxError") && !result.output.contains("Traceback"), "{}", result.output);
+    assert!(
+        result.output.contains("SyntaxError") && !result.output.contains("Traceback"),
+        "{}",
+        result.output
+    );
     let result = session.run("import sys\nsys.exit('bad')").await;
-    assert_eq!((result.exit, result.output.as_str()), (CellExit::Error, "SystemExit: bad\n"));
+    assert_eq!(
+        (result.exit, result.output.as_str()),
+        (CellExit::Error, "SystemExit: bad\n")
+    );
     assert_eq!(session.ok("exit()").await, "");
     // What a class does when it is shown is the cell's own failure, not the kernel's.
-    let result = session.run("class Bad(Exception):\n    def __str__(self): raise Bad\nraise Bad").await;
+    let result = session
+        .run("class Bad(Exception):\n    def __str__(self): raise Bad\nraise Bad")
+        .await;
     assert_eq!(result.exit, CellExit::Error);
-    let result = session.run("class Odd:\n    def __repr__(self): 1 / 0\nOdd()").await;
+    let result = session
+        .run("class Odd:\n    def __repr__(self): 1 / 0\nOdd()")
+        .await;
     assert!(result.exit == CellExit::Error && result.output.contains("ZeroDivisionError"));
     assert_eq!(session.ok("1 + 1").await, "2\n");
 }
@@ -141,26 +200,50 @@ async fn output_streams_while_the_cell_runs() {
     let session = session!();
     let begin = Instant::now();
     let mut first = None;
-    let code = "import time, sys\nprint('first')\ntime.sleep(1.5)\nprint('second', file=sys.stderr)";
+    let code =
+        "import time, sys\nprint('first')\ntime.sleep(1.5)\nprint('second', file=sys.stderr)";
     let result = session
         .sandbox
-        .run_python(code, |text| { first.get_or_insert((begin.elapsed(), text.to_owned())); }, &CancellationToken::new())
+        .run_python(
+            code,
+            |text| {
+                first.get_or_insert((begin.elapsed(), text.to_owned()));
+            },
+            &CancellationToken::new(),
+        )
         .await
         .unwrap();
     assert_eq!(result.output, "first\nsecond\n");
     let (after, text) = first.unwrap();
-    assert!(text == "first\n" && after + Duration::from_secs(1) < begin.elapsed(), "{text:?} after {after:?}");
+    assert!(
+        text == "first\n" && after + Duration::from_secs(1) < begin.elapsed(),
+        "{text:?} after {after:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_time_limit_interrupts_and_keeps_the_variables() {
     let session = session!(|config: &mut SandboxConfig| config.timeout = Duration::from_secs(1));
     session.ok("kept = 7").await;
-    for code in ["while True: pass", "import time\ntime.sleep(60)", "import subprocess\nsubprocess.run(['sleep', '60'])"] {
+    for code in [
+        "while True: pass",
+        "import time\ntime.sleep(60)",
+        "import subprocess\nsubprocess.run(['sleep', '60'])",
+    ] {
         let result = session.run(code).await;
         assert_eq!(result.exit, CellExit::Timeout, "{code}");
-        assert!(result.output.contains("KeyboardInterrupt"), "{}", result.output);
-        assert!(result.output.ends_with("[the time limit of 1 s was reached; variables are kept]\n"), "{}", result.output);
+        assert!(
+            result.output.contains("KeyboardInterrupt"),
+            "{}",
+            result.output
+        );
+        assert!(
+            result
+                .output
+                .ends_with("[the time limit of 1 s was reached; variables are kept]\n"),
+            "{}",
+            result.output
+        );
     }
     assert_eq!(session.ok("kept").await, "7\n");
 }
@@ -178,7 +261,11 @@ async fn code_that_ignores_the_interrupt_is_killed_and_a_new_kernel_starts() {
     for code in stubborn {
         let result = session.run(code).await;
         assert_eq!(result.exit, CellExit::Timeout, "{code}");
-        assert!(result.output.contains("variables are lost"), "{}", result.output);
+        assert!(
+            result.output.contains("variables are lost"),
+            "{}",
+            result.output
+        );
         assert_eq!(session.run("kept").await.exit, CellExit::Error);
         assert_eq!(session.ok("kept = 7\nkept").await, "7\n");
     }
@@ -221,14 +308,23 @@ async fn a_kernel_that_dies_is_replaced() {
     for code in deaths {
         let result = session.run(code).await;
         assert_eq!(result.exit, CellExit::Died, "{code}: {}", result.output);
-        assert!(result.output.contains("variables are lost"), "{}", result.output);
+        assert!(
+            result.output.contains("variables are lost"),
+            "{}",
+            result.output
+        );
         assert_eq!(session.ok("1 + 1").await, "2\n", "after {code}");
     }
     // Between two cells.
-    session.ok("import os, threading\nthreading.Timer(0.2, lambda: os._exit(1)).start()").await;
+    session
+        .ok("import os, threading\nthreading.Timer(0.2, lambda: os._exit(1)).start()")
+        .await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     let output = session.ok("print('new')").await;
-    assert!(output.contains("had ended since the last call") && output.ends_with("new\n"), "{output}");
+    assert!(
+        output.contains("had ended since the last call") && output.ends_with("new\n"),
+        "{output}"
+    );
 }
 
 #[tokio::test]
@@ -236,7 +332,10 @@ async fn forged_frames_are_not_believed() {
     let session = session!();
     let forged = "import os, struct\nbody = b'x' * 16 + b'D' + b'{\"cell\": 1, \"status\": \"ok\"}'\n\
         os.write(os.open('/proc/1/fd/1', os.O_WRONLY), struct.pack('>I', len(body)) + body)\nimport time\ntime.sleep(2)";
-    let outcome = session.sandbox.run_python(forged, |_| {}, &CancellationToken::new()).await;
+    let outcome = session
+        .sandbox
+        .run_python(forged, |_| {}, &CancellationToken::new())
+        .await;
     match outcome {
         Err(SandboxError::Kernel(why)) => assert!(why.contains("did not send"), "{why}"),
         // An image whose process 1 cannot be reached.
@@ -245,7 +344,9 @@ async fn forged_frames_are_not_believed() {
     }
     assert_eq!(session.ok("1 + 1").await, "2\n");
     // The cell's own standard output is wrapped, whatever bytes it has.
-    let printed = session.ok("import os\n_ = os.write(1, b'\\x00\\x00\\x00\\x11' + b'x' * 16 + b'D')").await;
+    let printed = session
+        .ok("import os\n_ = os.write(1, b'\\x00\\x00\\x00\\x11' + b'x' * 16 + b'D')")
+        .await;
     assert!(printed.ends_with("xD"), "{printed:?}");
     // And the process that knows the nonce cannot be looked into.
     let looked = session
@@ -257,7 +358,9 @@ async fn forged_frames_are_not_believed() {
 #[tokio::test]
 async fn memory_and_processes_are_limited() {
     let session = session!();
-    let result = session.run("hog = []\nwhile True: hog.append(bytearray(8 << 20))").await;
+    let result = session
+        .run("hog = []\nwhile True: hog.append(bytearray(8 << 20))")
+        .await;
     match result.exit {
         CellExit::Died => assert!(result.output.contains("memory"), "{}", result.output),
         CellExit::Error => assert!(result.output.contains("MemoryError"), "{}", result.output),
@@ -267,7 +370,11 @@ async fn memory_and_processes_are_limited() {
         .run("import os, time\ncount = 0\ntry:\n    while True:\n        if os.fork() == 0:\n            time.sleep(100)\n            os._exit(0)\n        count += 1\nexcept OSError as error: print(count, error.errno)")
         .await;
     let (count, errno) = result.output.trim().split_once(' ').expect("two numbers");
-    assert!(errno == "11" && (10..128).contains(&count.parse::<i32>().unwrap()), "{}", result.output);
+    assert!(
+        errno == "11" && (10..128).contains(&count.parse::<i32>().unwrap()),
+        "{}",
+        result.output
+    );
     assert_eq!(session.ok("1 + 1").await, "2\n");
     let filled = session
         .run("for place in ('/tmp', '/mnt/data', '/dev/shm'):\n    try:\n        with open(place + '/big', 'wb') as big:\n            for _ in range(64): big.write(b'x' * (16 << 20))\n        print('filled', place)\n    except OSError as error: print(error.errno)\n    finally: os.remove(place + '/big')")
@@ -361,9 +468,14 @@ print(os.getpid() < 100, len([name for name in os.listdir("/proc") if name.isdig
         output,
         "{'CapInh': 0, 'CapPrm': 0, 'CapEff': 0, 'CapBnd': 0, 'CapAmb': 0}\n1 2\n[]\n[]\nTrue True\n"
     );
-    let uid = session.ok("print(os.getuid(), os.geteuid(), os.getgid(), os.getgroups() in ([], [os.getgid()]))").await;
+    let uid = session
+        .ok("print(os.getuid(), os.geteuid(), os.getgid(), os.getgroups() in ([], [os.getgid()]))")
+        .await;
     let words: Vec<&str> = uid.split_whitespace().collect();
-    assert!(words[0] == words[1] && words[0] != "0" && words[2] != "0" && words[3] == "True", "{uid}");
+    assert!(
+        words[0] == words[1] && words[0] != "0" && words[2] != "0" && words[3] == "True",
+        "{uid}"
+    );
 }
 
 #[tokio::test]
@@ -423,21 +535,33 @@ async fn a_hundred_megabytes_are_cut_to_their_head_and_tail_in_bounded_memory() 
     let code = "import sys\nprint('the head')\nblock = ('y' * 99 + '\\n') * 10486\nfor _ in range(100): sys.stdout.write(block)\nprint('the tail')";
     let result = session
         .sandbox
-        .run_python(code, |text| streamed += text.len(), &CancellationToken::new())
+        .run_python(
+            code,
+            |text| streamed += text.len(),
+            &CancellationToken::new(),
+        )
         .await
         .unwrap();
     let grown = resident().saturating_sub(before);
     assert_eq!(result.exit, CellExit::Ok);
     assert!(result.output.starts_with("the head\n") && result.output.ends_with("the tail\n"));
-    assert!(result.output.len() <= 16 * 1024 && streamed == result.output.len(), "{}", result.output.len());
+    assert!(
+        result.output.len() <= 16 * 1024 && streamed == result.output.len(),
+        "{}",
+        result.output.len()
+    );
     let (_, rest) = result.output.split_once("[... ").unwrap();
     let left_out: u64 = rest.split_once(' ').unwrap().0.parse().unwrap();
     assert_eq!(left_out / 1_000_000, 104);
     assert!(grown <= 16 << 20, "our memory grew by {grown} bytes");
     // One line without an end, and bytes that are no text.
-    let result = session.run("sys.stdout.write('z' * (20 << 20))\nNone").await;
+    let result = session
+        .run("sys.stdout.write('z' * (20 << 20))\nNone")
+        .await;
     assert!(result.output.len() <= 16 * 1024 && result.exit == CellExit::Ok);
-    let output = session.ok("import os\nprint('a', flush=True)\n_ = os.write(1, b'\\xff\\xfe\\x00b\\xe2\\x82')").await;
+    let output = session
+        .ok("import os\nprint('a', flush=True)\n_ = os.write(1, b'\\xff\\xfe\\x00b\\xe2\\x82')")
+        .await;
     assert_eq!(output, "a\n\u{fffd}\u{fffd}\0b\u{fffd}");
 }
 
@@ -445,7 +569,9 @@ async fn a_hundred_megabytes_are_cut_to_their_head_and_tail_in_bounded_memory() 
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().split(' ').next()?.parse::<usize>().ok()).unwrap_or(0) * 1024
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<usize>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 #[tokio::test]
@@ -459,9 +585,17 @@ async fn what_a_cell_leaves_running_neither_blocks_nor_leaks_into_the_protocol()
     }
     // A fork that returns from the cell must not answer for it; closed and replaced streams are the cell's own.
     let output = session.ok("import os\nchild = os.fork()\nif child: os.waitpid(child, 0); print('parent')\nelse: print('child')").await;
-    assert!(output.contains("parent") && output.contains("child"), "{output}");
+    assert!(
+        output.contains("parent") && output.contains("child"),
+        "{output}"
+    );
     session.run("import sys\nsys.stdout.close(); sys.stderr = None; os.close(1); os.close(2); os.close(0)").await;
-    assert!(session.ok("print('still here')").await.contains("still here"));
+    assert!(
+        session
+            .ok("print('still here')")
+            .await
+            .contains("still here")
+    );
     assert!(session.run("input()").await.output.contains("EOFError"));
 }
 
@@ -469,19 +603,37 @@ async fn what_a_cell_leaves_running_neither_blocks_nor_leaks_into_the_protocol()
 async fn cells_wait_for_each_other_and_stop_ends_them() {
     let session = session!();
     let never = CancellationToken::new();
-    let first = session.sandbox.run_python("import time\ntime.sleep(0.5)\nprint('one')", |_| {}, &never);
-    let second = session.sandbox.run_python("print('two', time is not None)", |_| {}, &never);
+    let first =
+        session
+            .sandbox
+            .run_python("import time\ntime.sleep(0.5)\nprint('one')", |_| {}, &never);
+    let second = session
+        .sandbox
+        .run_python("print('two', time is not None)", |_| {}, &never);
     let (first, second) = tokio::join!(first, second);
-    assert_eq!((first.unwrap().output.as_str(), second.unwrap().output.as_str()), ("one\n", "two True\n"));
+    assert_eq!(
+        (
+            first.unwrap().output.as_str(),
+            second.unwrap().output.as_str()
+        ),
+        ("one\n", "two True\n")
+    );
     let sandbox = Arc::clone(&session.sandbox);
-    let running = tokio::spawn(async move { sandbox.run_python("while True: pass", |_| {}, &CancellationToken::new()).await });
+    let running = tokio::spawn(async move {
+        sandbox
+            .run_python("while True: pass", |_| {}, &CancellationToken::new())
+            .await
+    });
     tokio::time::sleep(Duration::from_millis(300)).await;
     session.sandbox.stop().await;
     assert_eq!(running.await.unwrap().unwrap().exit, CellExit::Interrupted);
     let after = session.sandbox.run_python("1", |_| {}, &never).await;
     assert!(matches!(after, Err(SandboxError::Stopped)), "{after:?}");
     let long = "#".repeat((1 << 20) + 1);
-    assert!(matches!(session.sandbox.run_python(&long, |_| {}, &never).await, Err(SandboxError::CodeTooLong { .. })));
+    assert!(matches!(
+        session.sandbox.run_python(&long, |_| {}, &never).await,
+        Err(SandboxError::CodeTooLong { .. })
+    ));
 }
 
 #[tokio::test]
@@ -490,11 +642,19 @@ async fn an_abandoned_call_gives_its_container_up() {
     session.ok("kept = 7").await;
     let abandoned = tokio::time::timeout(
         Duration::from_millis(500),
-        session.sandbox.run_python("while True: print('x' * 1000)", |_| {}, &CancellationToken::new()),
+        session.sandbox.run_python(
+            "while True: print('x' * 1000)",
+            |_| {},
+            &CancellationToken::new(),
+        ),
     )
     .await;
     assert!(abandoned.is_err());
-    assert_eq!(session.run("kept").await.exit, CellExit::Error, "a new kernel");
+    assert_eq!(
+        session.run("kept").await.exit,
+        CellExit::Error,
+        "a new kernel"
+    );
     assert_eq!(session.ok("1 + 1").await, "2\n");
 }
 
@@ -502,7 +662,9 @@ async fn an_abandoned_call_gives_its_container_up() {
 async fn a_missing_image_is_named_and_nothing_is_pulled() {
     let repository = repository();
     let mut config = config(repository.path());
-    let Some(sandbox) = engine(Sandbox::start(config.clone()).await) else { return };
+    let Some(sandbox) = engine(Sandbox::start(config.clone()).await) else {
+        return;
+    };
     sandbox.stop().await;
     config.image = "descant-no-such-image:none".to_owned();
     match Sandbox::start(config).await.map(|_| ()) {
@@ -518,14 +680,25 @@ async fn a_missing_image_is_named_and_nothing_is_pulled() {
 async fn a_repository_only_root_may_read_says_so_to_the_model() {
     let repository = tempfile::tempdir().unwrap();
     let config = config(repository.path());
-    let Some(sandbox) = engine(Sandbox::start(config).await) else { return };
+    let Some(sandbox) = engine(Sandbox::start(config).await) else {
+        return;
+    };
     let result = sandbox
-        .run_python("import os\nprint(os.getcwd())", |_| {}, &CancellationToken::new())
+        .run_python(
+            "import os\nprint(os.getcwd())",
+            |_| {},
+            &CancellationToken::new(),
+        )
         .await
         .unwrap();
     sandbox.stop().await;
-    let as_root = result.output == "note: /workspace cannot be read here (Permission denied)\n/mnt/data\n";
-    assert!(as_root || result.output == "/workspace\n", "{}", result.output);
+    let as_root =
+        result.output == "note: /workspace cannot be read here (Permission denied)\n/mnt/data\n";
+    assert!(
+        as_root || result.output == "/workspace\n",
+        "{}",
+        result.output
+    );
 }
 
 fn docker() -> Docker {
@@ -535,11 +708,19 @@ fn docker() -> Docker {
 /// The ids of all containers whose owner label names this process.
 async fn containers_of(docker: &Docker, pid: u32) -> Vec<String> {
     let filters = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
     let all = docker.list_containers(Some(options)).await.unwrap();
     all.into_iter()
         .filter(|container| {
-            let label = container.labels.as_ref().and_then(|labels| labels.get(OWNER)).cloned().unwrap_or_default();
+            let label = container
+                .labels
+                .as_ref()
+                .and_then(|labels| labels.get(OWNER))
+                .cloned()
+                .unwrap_or_default();
             label.split('/').nth(4) == Some(pid.to_string().as_str())
         })
         .filter_map(|container| container.id)
@@ -549,11 +730,15 @@ async fn containers_of(docker: &Docker, pid: u32) -> Vec<String> {
 /// Not a test of its own: the process that `killed_in_a_cell...` kills. It starts a sandbox and stays in a cell.
 #[tokio::test]
 async fn helper_that_stays_in_a_cell() {
-    let Some(code) = std::env::var_os("DESCANT_TEST_HELPER") else { return };
+    let Some(code) = std::env::var_os("DESCANT_TEST_HELPER") else {
+        return;
+    };
     let repository = repository();
     let sandbox = Sandbox::start(config(repository.path())).await.unwrap();
     let code = format!("print('in the cell')\n{}", code.to_string_lossy());
-    let ran = sandbox.run_python(&code, |text| eprintln!("{text}"), &CancellationToken::new()).await;
+    let ran = sandbox
+        .run_python(&code, |text| eprintln!("{text}"), &CancellationToken::new())
+        .await;
     panic!("it ended: {ran:?}");
 }
 
@@ -567,7 +752,10 @@ fn helper(code: &str) -> std::process::Child {
         .unwrap();
     let said = BufReader::new(child.stderr.take().unwrap());
     let mut lines = said.lines();
-    assert!(lines.any(|line| line.unwrap().contains("in the cell")), "the helper did not start");
+    assert!(
+        lines.any(|line| line.unwrap().contains("in the cell")),
+        "the helper did not start"
+    );
     // Kept open: a closed pipe would end it before it is killed.
     std::mem::forget(lines);
     child
@@ -577,7 +765,10 @@ fn helper(code: &str) -> std::process::Child {
 async fn killed_in_a_cell_it_leaves_no_container_behind() {
     let session = session!();
     let docker = docker();
-    let times = std::env::var("DESCANT_KILLS").ok().and_then(|times| times.parse().ok()).unwrap_or(5);
+    let times = std::env::var("DESCANT_KILLS")
+        .ok()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(5);
     let codes = [
         "while True: pass",
         "import time\ntime.sleep(1000)",
@@ -592,7 +783,10 @@ async fn killed_in_a_cell_it_leaves_no_container_behind() {
         child.wait().unwrap();
         let begin = Instant::now();
         while !containers_of(&docker, child.id()).await.is_empty() {
-            assert!(begin.elapsed() < Duration::from_secs(10), "a container is left after {code:?}");
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "a container is left after {code:?}"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -604,19 +798,35 @@ async fn the_next_start_removes_what_a_dead_session_left_and_nothing_else() {
     let session = session!();
     let docker = docker();
     let theirs = |name: &str, label: Option<String>| {
-        let mut arguments = vec!["create".to_owned(), "--name".to_owned(), format!("descant-test-{name}-{}", std::process::id())];
+        let mut arguments = vec![
+            "create".to_owned(),
+            "--name".to_owned(),
+            format!("descant-test-{name}-{}", std::process::id()),
+        ];
         if let Some(label) = label {
             arguments.extend(["--label".to_owned(), format!("{OWNER}={label}")]);
         }
         arguments.extend([config(Path::new("/")).image, "python3".to_owned()]);
         let created = Command::new("docker").args(arguments).output().unwrap();
-        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+        assert!(
+            created.status.success(),
+            "{}",
+            String::from_utf8_lossy(&created.stderr)
+        );
         String::from_utf8(created.stdout).unwrap().trim().to_owned()
     };
     // A container whose supervisor was stopped by the code cannot leave by itself: it waits for the next start.
-    let mut child = helper("import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(1000)");
+    let mut child =
+        helper("import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(1000)");
     let left = containers_of(&docker, child.id()).await;
-    let labels = docker.inspect_container(&left[0], None).await.unwrap().config.unwrap().labels.unwrap();
+    let labels = docker
+        .inspect_container(&left[0], None)
+        .await
+        .unwrap()
+        .config
+        .unwrap()
+        .labels
+        .unwrap();
     let label = labels[OWNER].clone();
     let with = |field: usize, value: &str| {
         let mut fields: Vec<&str> = label.split('/').collect();
@@ -630,23 +840,40 @@ async fn the_next_start_removes_what_a_dead_session_left_and_nothing_else() {
         theirs("user", with(1, "4242")),
         theirs("namespace", with(3, "pid:1")),
     ];
-    let gone = [theirs("boot", with(2, "another-boot")), theirs("reused", with(5, "1"))];
+    let gone = [
+        theirs("boot", with(2, "another-boot")),
+        theirs("reused", with(5, "1")),
+    ];
     child.kill().unwrap();
     child.wait().unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(containers_of(&docker, child.id()).await.len(), 1 + 1 + 4, "still there before the next start");
+    assert_eq!(
+        containers_of(&docker, child.id()).await.len(),
+        1 + 1 + 4,
+        "still there before the next start"
+    );
 
     let next = Session::start(|_| {}).await.unwrap();
     let exists = async |id: &str| docker.inspect_container(id, None).await.is_ok();
-    assert!(!exists(&left[0]).await, "the dead session's container is left");
+    assert!(
+        !exists(&left[0]).await,
+        "the dead session's container is left"
+    );
     for id in &gone {
         assert!(!exists(id).await);
     }
     for id in &kept {
         assert!(exists(id).await, "somebody else's container was removed");
-        let force = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let force = RemoveContainerOptionsBuilder::default()
+            .force(true)
+            .v(true)
+            .build();
         docker.remove_container(id, Some(force)).await.unwrap();
     }
-    assert_eq!(session.ok("1 + 1").await, "2\n", "the living session goes on");
+    assert_eq!(
+        session.ok("1 + 1").await,
+        "2\n",
+        "the living session goes on"
+    );
     assert_eq!(next.ok("1 + 1").await, "2\n");
 }

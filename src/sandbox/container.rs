@@ -9,8 +9,9 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder,
+    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions,
 };
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -21,16 +22,18 @@ use super::owner::{OWNER_LABEL, Owner, SESSION_LABEL};
 use super::request::{self, ContainerUser, Mapping};
 use super::{SandboxConfig, SandboxError};
 
-/// For one request to the engine. Creating and starting take under a second where nothing else runs.
-pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The sweep, the leftovers of others' crashes, is not worth a longer wait at the start.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// A pull that says nothing for this long has stalled.
 const PULL_SILENCE: Duration = Duration::from_secs(120);
 
 /// Awaits one step; an engine that does not answer in time is an engine error like any other.
-async fn step<T>(doing: &'static str, request: impl Future<Output = Result<T, Error>>) -> Result<T, SandboxError> {
-    match timeout(STEP_TIMEOUT, request).await {
+async fn step<T>(
+    doing: &'static str,
+    limit: Duration,
+    request: impl Future<Output = Result<T, Error>>,
+) -> Result<T, SandboxError> {
+    match timeout(limit, request).await {
         Ok(done) => done.map_err(|source| SandboxError::Engine { doing, source }),
         Err(_elapsed) => Err(SandboxError::Engine {
             doing,
@@ -58,7 +61,12 @@ impl Facts {
         progress: impl FnMut(&str) + Send,
     ) -> Result<Self, SandboxError> {
         let docker = &engine.docker;
-        let info = step("asking for its limits", docker.info()).await?;
+        let info = step(
+            "asking for its limits",
+            config.engine_timeout,
+            docker.info(),
+        )
+        .await?;
         let options = info.security_options.unwrap_or_default();
         let has = |name: &str| options.iter().any(|option| option.contains(name));
         let mapping = match (has("rootless"), engine.podman) {
@@ -78,8 +86,15 @@ impl Facts {
             image: config.image.clone(),
             image_id: image_id(docker, config, progress).await?,
             user: request::container_user(mapping, request::host_user(), owner),
-            cpus: info.ncpu.filter(|cpus| *cpus > 0).map_or(1.0, |cpus| cpus as f64),
-            missing: missing.iter().filter(|(there, _)| !there).map(|(_, name)| *name).collect(),
+            cpus: info
+                .ncpu
+                .filter(|cpus| *cpus > 0)
+                .map_or(1.0, |cpus| cpus as f64),
+            missing: missing
+                .iter()
+                .filter(|(there, _)| !there)
+                .map(|(_, name)| *name)
+                .collect(),
             session: hex::encode(rand::random::<[u8; 8]>()),
         })
     }
@@ -101,10 +116,13 @@ async fn image_id(
 ) -> Result<String, SandboxError> {
     const LOOKING: &str = "looking for the image";
     let image = &config.image;
-    match step(LOOKING, docker.inspect_image(image)).await {
+    match step(LOOKING, config.engine_timeout, docker.inspect_image(image)).await {
         Ok(found) => return Ok(found.id.unwrap_or_else(|| image.clone())),
         Err(SandboxError::Engine {
-            source: Error::DockerResponseServerError { status_code: 404, .. },
+            source:
+                Error::DockerResponseServerError {
+                    status_code: 404, ..
+                },
             ..
         }) => {}
         Err(other) => return Err(other),
@@ -116,16 +134,26 @@ async fn image_id(
         });
     }
     pull(docker, image, progress).await?;
-    let found = step(LOOKING, docker.inspect_image(image)).await?;
+    let found = step(LOOKING, config.engine_timeout, docker.inspect_image(image)).await?;
     Ok(found.id.unwrap_or_else(|| image.clone()))
 }
 
-async fn pull(docker: &Docker, image: &str, mut progress: impl FnMut(&str) + Send) -> Result<(), SandboxError> {
+async fn pull(
+    docker: &Docker,
+    image: &str,
+    mut progress: impl FnMut(&str) + Send,
+) -> Result<(), SandboxError> {
     const PULLING: &str = "pulling the image";
     // Without a tag the engine would fetch every one there is.
     let last = image.rsplit('/').next().unwrap_or(image);
-    let reference = if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") };
-    let options = CreateImageOptionsBuilder::default().from_image(&reference).build();
+    let reference = if last.contains([':', '@']) {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    };
+    let options = CreateImageOptionsBuilder::default()
+        .from_image(&reference)
+        .build();
     let mut steps = docker.create_image(Some(options), None, None);
     loop {
         let step = match timeout(PULL_SILENCE, steps.next()).await {
@@ -133,12 +161,18 @@ async fn pull(docker: &Docker, image: &str, mut progress: impl FnMut(&str) + Sen
             Ok(None) => return Ok(()),
             Err(_elapsed) => Err(Error::RequestTimeoutError),
         };
-        let step = step.map_err(|source| SandboxError::Engine { doing: PULLING, source })?;
+        let step = step.map_err(|source| SandboxError::Engine {
+            doing: PULLING,
+            source,
+        })?;
         let detail = step.progress_detail.unwrap_or_default();
         let status = step.status.unwrap_or_default();
         match (detail.current, detail.total) {
             (Some(current), Some(total)) if total > 0 => {
-                progress(&format!("{image}: {status} {}%", current.saturating_mul(100) / total));
+                progress(&format!(
+                    "{image}: {status} {}%",
+                    current.saturating_mul(100) / total
+                ));
             }
             _ => progress(&format!("{image}: {status}")),
         }
@@ -150,6 +184,7 @@ pub(super) struct Container {
     docker: Docker,
     /// `None` once it has been removed.
     id: Option<String>,
+    limit: Duration,
     pub(super) kernel: Kernel,
 }
 
@@ -164,27 +199,30 @@ impl Container {
             (OWNER_LABEL.to_owned(), owner.label()),
             (SESSION_LABEL.to_owned(), facts.session.clone()),
         ]);
-        let body = request::create_request(config, &facts.image_id, &facts.user, facts.cpus, labels);
+        let body =
+            request::create_request(config, &facts.image_id, &facts.user, facts.cpus, labels);
         let created = step(
             "creating the container",
+            config.engine_timeout,
             docker.create_container(None::<CreateContainerOptions>, body),
         )
         .await?;
-        match Self::open(docker, &created.id).await {
+        match Self::open(docker, &created.id, config.engine_timeout).await {
             Ok(kernel) => Ok(Self {
                 docker: docker.clone(),
                 id: Some(created.id),
+                limit: config.engine_timeout,
                 kernel,
             }),
             Err(error) => {
                 // It may never have run, and then nothing else removes it.
-                remove(docker, &created.id).await;
+                remove(docker, &created.id, config.engine_timeout).await;
                 Err(error)
             }
         }
     }
 
-    async fn open(docker: &Docker, id: &str) -> Result<Kernel, SandboxError> {
+    async fn open(docker: &Docker, id: &str, limit: Duration) -> Result<Kernel, SandboxError> {
         let options = AttachContainerOptionsBuilder::default()
             .stream(true)
             .stdin(true)
@@ -192,13 +230,21 @@ impl Container {
             .stderr(true)
             .build();
         // Attached before it starts: its standard input has an end from its first moment.
-        let attached = step("attaching to the container", docker.attach_container(id, Some(options))).await?;
+        let attached = step(
+            "attaching to the container",
+            limit,
+            docker.attach_container(id, Some(options)),
+        )
+        .await?;
         step(
             "starting the container",
+            limit,
             docker.start_container(id, None::<StartContainerOptions>),
         )
         .await?;
-        Kernel::open(attached).await.map_err(|gone| SandboxError::Kernel(gone.to_string()))
+        Kernel::open(attached, limit)
+            .await
+            .map_err(|gone| SandboxError::Kernel(gone.to_string()))
     }
 
     pub(super) fn python(&self) -> &str {
@@ -207,13 +253,20 @@ impl Container {
 
     /// Removes it, running or not, and says whether it had run out of memory, as far as can still be known.
     pub(super) async fn remove(mut self) -> bool {
-        let Some(id) = self.id.take() else { return false };
-        let inspect = self.docker.inspect_container(&id, None::<InspectContainerOptions>);
-        let memory = match timeout(STEP_TIMEOUT, inspect).await {
-            Ok(Ok(found)) => found.state.and_then(|state| state.oom_killed).unwrap_or(false),
+        let Some(id) = self.id.take() else {
+            return false;
+        };
+        let inspect = self
+            .docker
+            .inspect_container(&id, None::<InspectContainerOptions>);
+        let memory = match timeout(self.limit, inspect).await {
+            Ok(Ok(found)) => found
+                .state
+                .and_then(|state| state.oom_killed)
+                .unwrap_or(false),
             Ok(Err(_)) | Err(_) => false,
         };
-        remove(&self.docker, &id).await;
+        remove(&self.docker, &id, self.limit).await;
         memory
     }
 }
@@ -222,30 +275,45 @@ impl Drop for Container {
     fn drop(&mut self) {
         // It leaves by itself; this is for one whose supervisor was stopped by the code it ran.
         if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
-            let docker = self.docker.clone();
-            runtime.spawn(async move { remove(&docker, &id).await });
+            let (docker, limit) = (self.docker.clone(), self.limit);
+            runtime.spawn(async move { remove(&docker, &id, limit).await });
         }
     }
 }
 
 /// Removes a container by force and waits until it is gone; one that is gone already is fine.
-async fn remove(docker: &Docker, id: &str) {
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    match step("removing the container", docker.remove_container(id, Some(options))).await {
+async fn remove(docker: &Docker, id: &str, limit: Duration) {
+    let options = RemoveContainerOptionsBuilder::default()
+        .force(true)
+        .v(true)
+        .build();
+    match step(
+        "removing the container",
+        limit,
+        docker.remove_container(id, Some(options)),
+    )
+    .await
+    {
         Ok(()) => {}
         Err(SandboxError::Engine {
-            source: Error::DockerResponseServerError { status_code: 404, .. },
+            source:
+                Error::DockerResponseServerError {
+                    status_code: 404, ..
+                },
             ..
         }) => {}
         // Its automatic removal is under way: a moment, so that our caller can rely on its end.
         Err(SandboxError::Engine {
-            source: Error::DockerResponseServerError { status_code: 409, .. },
+            source:
+                Error::DockerResponseServerError {
+                    status_code: 409, ..
+                },
             ..
         }) => {
             for _ in 0..50 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 let inspect = docker.inspect_container(id, None::<InspectContainerOptions>);
-                match timeout(SWEEP_TIMEOUT, inspect).await {
+                match timeout(limit, inspect).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(_)) | Err(_) => break,
                 }
@@ -257,21 +325,27 @@ async fn remove(docker: &Docker, id: &str) {
 
 /// Removes the containers of this user's sessions that died without removing theirs. Failing to is no reason not
 /// to start.
-pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner) {
+pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner, limit: Duration) {
     let sweep = async {
         let filters = HashMap::from([("label".to_owned(), vec![OWNER_LABEL.to_owned()])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
         for container in docker.list_containers(Some(options)).await? {
-            let label = container.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
+            let label = container
+                .labels
+                .as_ref()
+                .and_then(|labels| labels.get(OWNER_LABEL));
             if let (Some(id), Some(label)) = (&container.id, label)
                 && owner.is_left_behind(label)
             {
-                remove(docker, id).await;
+                remove(docker, id, limit).await;
             }
         }
         Ok::<(), Error>(())
     };
-    match timeout(SWEEP_TIMEOUT, sweep).await {
+    match timeout(SWEEP_TIMEOUT.min(limit), sweep).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "leftover containers could not be listed"),
         Err(_elapsed) => tracing::warn!("leftover containers could not be removed in time"),

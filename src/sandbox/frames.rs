@@ -159,7 +159,10 @@ impl Command<'_> {
     pub(super) fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
             Command::Hello { nonce, kernel } => (b'N', [nonce, kernel.as_bytes()].concat()),
-            Command::Run { cell, code } => (b'R', json(&[("cell", (*cell).into()), ("code", (*code).into())])),
+            Command::Run { cell, code } => (
+                b'R',
+                json(&[("cell", (*cell).into()), ("code", (*code).into())]),
+            ),
             Command::Interrupt { cell } => (b'I', json(&[("cell", (*cell).into())])),
             Command::Kill { cell } => (b'K', json(&[("cell", (*cell).into())])),
         };
@@ -177,4 +180,105 @@ fn json(fields: &[(&str, serde_json::Value)]) -> Vec<u8> {
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     serde_json::Value::Object(object).to_string().into_bytes()
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OURS: [u8; NONCE] = *b"0123456789abcdef";
+
+    fn frame(nonce: &[u8], body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(nonce.len() + body.len()).unwrap();
+        [&length.to_be_bytes(), nonce, body].concat()
+    }
+
+    fn read(bytes: &[u8], size: usize) -> Result<Vec<Frame>, FrameError> {
+        let mut reader = FrameReader::new(OURS);
+        let mut frames = Vec::new();
+        for piece in bytes.chunks(size) {
+            reader.extend(piece);
+            while let Some(frame) = reader.next()? {
+                frames.push(frame);
+            }
+        }
+        Ok(frames)
+    }
+
+    #[test]
+    fn frames_are_read_however_they_are_cut() {
+        let stream = [
+            frame(&OURS, b"H{\"python\": \"3.13.1\"}"),
+            frame(&OURS, b"O"),
+            frame(&OURS, b"Otext \xff"),
+            frame(&OURS, b"D{\"cell\": 7, \"status\": \"interrupted\"}"),
+            frame(&OURS, b"K{\"cell\": 0, \"status\": -9, \"memory\": true}"),
+        ]
+        .concat();
+        for size in 1..stream.len() {
+            assert_eq!(
+                read(&stream, size).unwrap(),
+                [
+                    Frame::Hello {
+                        python: "3.13.1".into()
+                    },
+                    Frame::Output(Vec::new()),
+                    Frame::Output(b"text \xff".to_vec()),
+                    Frame::Done {
+                        cell: 7,
+                        status: CellStatus::Interrupted
+                    },
+                    Frame::KernelEnded {
+                        cell: 0,
+                        status: -9,
+                        memory: true
+                    },
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn anything_else_is_an_error() {
+        let bad = |bytes: &[u8]| read(bytes, 1).unwrap_err();
+        assert_eq!(bad(b"hi there"), FrameError::Length(0x6869_2074));
+        assert_eq!(bad(&frame(&OURS, b"")), FrameError::Length(16));
+        assert_eq!(bad(&frame(b"0123456789abcdeX", b"D{}")), FrameError::Nonce);
+        assert_eq!(bad(&frame(&OURS, b"Z")), FrameError::Type(b'Z'));
+        assert_eq!(bad(&frame(&OURS, b"D{\"cell\": 1}")), FrameError::Body('D'));
+        assert_eq!(
+            bad(&frame(&OURS, b"D{\"cell\": 1, \"status\": \"died\"}")),
+            FrameError::Body('D')
+        );
+        assert_eq!(bad(&frame(&OURS, b"K\xff")), FrameError::Body('K'));
+        assert_eq!(
+            bad(&frame(&OURS, &vec![b'O'; 70_000])),
+            FrameError::Length(70_016)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_frames_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..200), cut in 1usize..50) {
+            let _ = read(&body, cut);
+            let _ = read(&frame(&OURS, &body), cut);
+        }
+
+        #[test]
+        fn commands_hold_their_code_exactly(code in any::<String>(), cell in any::<u64>()) {
+            let bytes = Command::Run { cell, code: &code }.encode();
+            let (length, rest) = bytes.split_first_chunk::<4>().unwrap();
+            prop_assert_eq!(u32::from_be_bytes(*length) as usize, rest.len());
+            prop_assert_eq!(rest[0], b'R');
+            let value: serde_json::Value = serde_json::from_slice(&rest[1..]).unwrap();
+            prop_assert_eq!(value, serde_json::json!({"cell": cell, "code": code}));
+        }
+    }
 }

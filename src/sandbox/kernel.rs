@@ -19,8 +19,6 @@ use super::output::Capped;
 
 const KERNEL: &str = include_str!("kernel.py");
 
-/// How long the supervisor may take to come up: a cold first start on a busy machine.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the interrupt to the kill.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(1);
@@ -31,7 +29,9 @@ const KILL_GRACE: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) enum Gone {
     /// The container ended.
-    Ended { said: String },
+    Ended {
+        said: String,
+    },
     Connection(bollard::errors::Error),
     Write(std::io::Error),
     Protocol(String),
@@ -77,8 +77,11 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Takes over a fresh attachment to a container that has been started.
-    pub(super) async fn open(attached: AttachContainerResults) -> Result<Self, Gone> {
+    /// Takes over a fresh attachment to a container that has been started; `limit` is for its supervisor to come up.
+    pub(super) async fn open(
+        attached: AttachContainerResults,
+        limit: Duration,
+    ) -> Result<Self, Gone> {
         let nonce: [u8; NONCE] = rand::random();
         let mut kernel = Self {
             input: attached.input,
@@ -90,7 +93,12 @@ impl Kernel {
         };
         let hello = async {
             // A container that ended at once also refuses input: what it said is then the better reason.
-            let sent = kernel.send(&Command::Hello { nonce, kernel: KERNEL }).await;
+            let sent = kernel
+                .send(&Command::Hello {
+                    nonce,
+                    kernel: KERNEL,
+                })
+                .await;
             match (kernel.next().await, sent) {
                 (Ok(Frame::Hello { python }), Ok(())) => Ok(python),
                 (Err(Gone::Ended { said }), Err(write)) if said.is_empty() => Err(write),
@@ -98,10 +106,14 @@ impl Kernel {
                 (Ok(_), Ok(())) => Err(Gone::Protocol("something else than a greeting".to_owned())),
             }
         };
-        let python = timeout(HELLO_TIMEOUT, hello)
+        let python = timeout(limit, hello)
             .await
             .unwrap_or(Err(Gone::Silent("did not come up in time")))?;
-        kernel.python = python.chars().filter(|c| c.is_ascii_graphic()).take(16).collect();
+        kernel.python = python
+            .chars()
+            .filter(|c| c.is_ascii_graphic())
+            .take(16)
+            .collect();
         Ok(kernel)
     }
 
@@ -154,7 +166,9 @@ impl Kernel {
     ) -> Result<CellExit, Stopped> {
         self.last_cell += 1;
         let cell = self.last_cell;
-        self.send(&Command::Run { cell, code }).await.map_err(Stopped::Gone)?;
+        self.send(&Command::Run { cell, code })
+            .await
+            .map_err(Stopped::Gone)?;
         let mut deadline = Instant::now() + limit;
         let mut stopping = Stopping::No;
         loop {
@@ -179,12 +193,18 @@ impl Kernel {
                         deadline = Instant::now() + INTERRUPT_GRACE;
                     }
                     Stopping::Interrupted(exit) => {
-                        self.send(&Command::Kill { cell }).await.map_err(Stopped::Gone)?;
+                        self.send(&Command::Kill { cell })
+                            .await
+                            .map_err(Stopped::Gone)?;
                         stopping = Stopping::Killed(exit);
                         deadline = Instant::now() + KILL_GRACE;
                     }
                     Stopping::Killed(exit) => {
-                        output.note(&ending(exit, limit, "the container was replaced; its variables are lost"));
+                        output.note(&ending(
+                            exit,
+                            limit,
+                            "the container was replaced; its variables are lost",
+                        ));
                         return Err(Stopped::Unresponsive(exit));
                     }
                 },
@@ -209,24 +229,38 @@ impl Kernel {
                 Event::Frame(Frame::KernelEnded { status, memory, .. }) => {
                     let exit = stopping.exit();
                     output.note(&match exit {
-                        Some(exit) => ending(exit, limit, "it had to be killed, its variables are lost"),
-                        None if memory => "out of memory: the Python kernel was killed; its variables are lost".to_owned(),
-                        None if status < 0 => {
-                            format!("the Python kernel was ended by signal {}; its variables are lost", -status)
+                        Some(exit) => {
+                            ending(exit, limit, "it had to be killed, its variables are lost")
                         }
-                        None => format!("the Python kernel left with status {status}; its variables are lost"),
+                        None if memory => {
+                            "out of memory: the Python kernel was killed; its variables are lost"
+                                .to_owned()
+                        }
+                        None if status < 0 => {
+                            format!(
+                                "the Python kernel was ended by signal {}; its variables are lost",
+                                -status
+                            )
+                        }
+                        None => format!(
+                            "the Python kernel left with status {status}; its variables are lost"
+                        ),
                     });
                     return Ok(exit.unwrap_or(CellExit::Died));
                 }
                 Event::Frame(Frame::Hello { .. }) => {
-                    return Err(Stopped::Gone(Gone::Protocol("a second greeting".to_owned())));
+                    return Err(Stopped::Gone(Gone::Protocol(
+                        "a second greeting".to_owned(),
+                    )));
                 }
             }
         }
     }
 
     async fn interrupt(&mut self, cell: u64) -> Result<(), Stopped> {
-        self.send(&Command::Interrupt { cell }).await.map_err(Stopped::Gone)
+        self.send(&Command::Interrupt { cell })
+            .await
+            .map_err(Stopped::Gone)
     }
 }
 
@@ -255,7 +289,12 @@ impl Stopping {
 
 fn ending(exit: CellExit, limit: Duration, state: &str) -> String {
     match exit {
-        CellExit::Timeout => format!("the time limit of {} s was reached; {state}", limit.as_secs_f64()),
-        CellExit::Interrupted | CellExit::Ok | CellExit::Error | CellExit::Died => format!("interrupted; {state}"),
+        CellExit::Timeout => format!(
+            "the time limit of {} s was reached; {state}",
+            limit.as_secs_f64()
+        ),
+        CellExit::Interrupted | CellExit::Ok | CellExit::Error | CellExit::Died => {
+            format!("interrupted; {state}")
+        }
     }
 }

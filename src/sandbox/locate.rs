@@ -85,10 +85,15 @@ pub(super) struct Engine {
     pub(super) podman: bool,
 }
 
-pub(super) async fn connect(locator: &EngineLocator) -> Result<Engine, SandboxError> {
+pub(super) async fn connect(
+    locator: &EngineLocator,
+    limit: Duration,
+) -> Result<Engine, SandboxError> {
+    let limit = limit.min(ANSWER_TIMEOUT);
     if let Some(host) = &locator.docker_host {
-        let (docker, socket) = client(host).map_err(|reason| no_engine(format!("DOCKER_HOST is {host}: {reason}"), &reason))?;
-        return answer(docker, socket)
+        let (docker, socket) = client(host)
+            .map_err(|reason| no_engine(format!("DOCKER_HOST is {host}: {reason}"), &reason))?;
+        return answer(docker, socket, limit)
             .await
             .map_err(|reason| no_engine(format!("{host} (DOCKER_HOST): {reason}"), &reason));
     }
@@ -102,7 +107,7 @@ pub(super) async fn connect(locator: &EngineLocator) -> Result<Engine, SandboxEr
         }
         let socket = format!("unix://{}", path.display());
         match client(&socket) {
-            Ok((docker, socket)) => match answer(docker, socket).await {
+            Ok((docker, socket)) => match answer(docker, socket, limit).await {
                 Ok(engine) => return Ok(engine),
                 Err(reason) => {
                     tried.push(format!("{}: {reason}", path.display()));
@@ -115,7 +120,10 @@ pub(super) async fn connect(locator: &EngineLocator) -> Result<Engine, SandboxEr
         }
     }
     if tried.is_empty() {
-        return Err(no_engine("no Docker or Podman socket is on this machine".to_owned(), ""));
+        return Err(no_engine(
+            "no Docker or Podman socket is on this machine".to_owned(),
+            "",
+        ));
     }
     Err(no_engine(tried.join("; "), &worst))
 }
@@ -138,34 +146,43 @@ fn no_engine(reason: String, why: &str) -> SandboxError {
 }
 
 fn client(host: &str) -> Result<(Docker, Option<PathBuf>), String> {
-    let seconds = super::container::STEP_TIMEOUT.as_secs();
+    // Longer than any limit of ours, which name the step; bollard's does not.
+    let seconds = 3600;
     if let Some(path) = host.strip_prefix("unix://") {
-        let docker = Docker::connect_with_unix(path, seconds, API_DEFAULT_VERSION).map_err(|error| plain(&error))?;
+        let docker = Docker::connect_with_unix(path, seconds, API_DEFAULT_VERSION)
+            .map_err(|error| plain(&error))?;
         return Ok((docker, Some(PathBuf::from(path))));
     }
     if host.starts_with("tcp://") || host.starts_with("http://") {
-        let docker = Docker::connect_with_http(host, seconds, API_DEFAULT_VERSION).map_err(|error| plain(&error))?;
+        let docker = Docker::connect_with_http(host, seconds, API_DEFAULT_VERSION)
+            .map_err(|error| plain(&error))?;
         return Ok((docker, None));
     }
     Err("only unix:// and tcp:// are understood here".to_owned())
 }
 
-async fn answer(docker: Docker, socket: Option<PathBuf>) -> Result<Engine, String> {
+async fn answer(
+    docker: Docker,
+    socket: Option<PathBuf>,
+    limit: Duration,
+) -> Result<Engine, String> {
     // hyper reports a refused connection only as "client error"; the socket itself says why.
     if let Some(path) = &socket {
-        probe(path).await?;
+        probe(path, limit).await?;
     }
-    let said = tokio::time::timeout(ANSWER_TIMEOUT, async {
+    let said = tokio::time::timeout(limit, async {
         let docker = docker.negotiate_version().await?;
         let version = docker.version().await?;
         Ok::<_, bollard::errors::Error>((docker, version))
     })
     .await
-    .map_err(|_elapsed| format!("{SILENT} within {} s", ANSWER_TIMEOUT.as_secs()))?;
+    .map_err(|_elapsed| format!("{SILENT} within {} s", limit.as_secs_f64()))?;
     let (docker, version) = said.map_err(|error| plain(&error))?;
     let agreed = docker.client_version();
     let full = version.version.unwrap_or_default();
-    if (agreed.major_version, agreed.minor_version) < (OLDEST_API.major_version, OLDEST_API.minor_version) {
+    if (agreed.major_version, agreed.minor_version)
+        < (OLDEST_API.major_version, OLDEST_API.minor_version)
+    {
         return Err(format!(
             "it is version {full} and speaks API {agreed}, {OLDEST_API} (Docker 20.10) is needed"
         ));
@@ -179,15 +196,19 @@ async fn answer(docker: Docker, socket: Option<PathBuf>) -> Result<Engine, Strin
     Ok(Engine {
         docker,
         socket,
-        name: format!("{} {}", if podman { "podman" } else { "docker" }, short.join(".")),
+        name: format!(
+            "{} {}",
+            if podman { "podman" } else { "docker" },
+            short.join(".")
+        ),
         podman,
     })
 }
 
-async fn probe(path: &Path) -> Result<(), String> {
+async fn probe(path: &Path, limit: Duration) -> Result<(), String> {
     #[cfg(unix)]
     {
-        let connected = tokio::time::timeout(ANSWER_TIMEOUT, tokio::net::UnixStream::connect(path)).await;
+        let connected = tokio::time::timeout(limit, tokio::net::UnixStream::connect(path)).await;
         match connected {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(match error.kind() {
@@ -196,12 +217,12 @@ async fn probe(path: &Path) -> Result<(), String> {
                 ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
                 _ => error.to_string(),
             }),
-            Err(_elapsed) => Err(format!("{SILENT} within {} s", ANSWER_TIMEOUT.as_secs())),
+            Err(_elapsed) => Err(format!("{SILENT} within {} s", limit.as_secs_f64())),
         }
     }
     #[cfg(not(unix))]
     {
-        let _ = path;
+        let _ = (path, limit);
         Ok(())
     }
 }

@@ -99,7 +99,10 @@ impl<'a> Capped<'a> {
         let mut tail: Vec<u8> = std::mem::take(&mut self.tail).into();
         if self.left_out > 0 {
             // The cut may have gone through a character.
-            let broken = tail.iter().take_while(|byte| (**byte & 0xc0) == 0x80).count();
+            let broken = tail
+                .iter()
+                .take_while(|byte| (**byte & 0xc0) == 0x80)
+                .count();
             tail.drain(..broken);
             let left_out = std::mem::take(&mut self.left_out) + broken as u64;
             let start = if self.at_line_start { "" } else { "\n" };
@@ -118,7 +121,12 @@ impl<'a> Capped<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 mod tests {
     use super::*;
 
@@ -159,9 +167,16 @@ mod tests {
             assert!(text.len() <= 1000, "{} bytes", text.len());
             let (head, rest) = text.split_once("[... ").unwrap();
             let (count, tail) = rest.split_once(" bytes left out ...]\n").unwrap();
-            let head = if whole.starts_with(head) { head } else { head.strip_suffix('\n').unwrap() };
+            let head = if whole.starts_with(head) {
+                head
+            } else {
+                head.strip_suffix('\n').unwrap()
+            };
             assert!(whole.starts_with(head) && whole.ends_with(tail));
-            assert_eq!(head.len() + tail.len() + count.parse::<usize>().unwrap(), whole.len());
+            assert_eq!(
+                head.len() + tail.len() + count.parse::<usize>().unwrap(),
+                whole.len()
+            );
         }
     }
 
@@ -172,7 +187,10 @@ mod tests {
             let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
             assert_eq!(capped(1000, &pieces).0, text);
         }
-        assert_eq!(capped(1000, &[b"a\xff\xfeb\xe2\x82"]).0, "a\u{fffd}\u{fffd}b\u{fffd}");
+        assert_eq!(
+            capped(1000, &[b"a\xff\xfeb\xe2\x82"]).0,
+            "a\u{fffd}\u{fffd}b\u{fffd}"
+        );
         let bytes: Vec<u8> = (0..=255).collect();
         for size in 1..20 {
             let pieces: Vec<&[u8]> = bytes.chunks(size).collect();

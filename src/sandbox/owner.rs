@@ -102,7 +102,11 @@ fn machine() -> String {
     hash.update("descant sandbox owner\n");
     hash.update(id.unwrap_or_default());
     hash.update(name.unwrap_or_default());
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn boot() -> String {
@@ -112,7 +116,8 @@ fn boot() -> String {
 }
 
 fn namespace() -> String {
-    std::fs::read_link("/proc/self/ns/pid").map_or_else(|_| String::new(), |link| clean(&link.to_string_lossy()))
+    std::fs::read_link("/proc/self/ns/pid")
+        .map_or_else(|_| String::new(), |link| clean(&link.to_string_lossy()))
 }
 
 /// The start time of a running process; `None` when there is none with this number.
@@ -136,13 +141,21 @@ fn said(program: &str, arguments: &[&str]) -> Option<String> {
     if cfg!(target_os = "linux") {
         return None;
     }
-    let output = std::process::Command::new(program).args(arguments).output().ok()?;
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 mod tests {
     use super::*;
 
@@ -169,20 +182,54 @@ mod tests {
         let me = owner();
         let running = |pid: u32| (pid == 43).then(|| "900".to_owned());
         let other = |change: fn(&mut Owner)| {
-            let mut other = Owner { pid: 43, started: "900".into(), ..owner() };
+            let mut other = Owner {
+                pid: 43,
+                started: "900".into(),
+                ..owner()
+            };
             change(&mut other);
             me.left_behind(&other.label(), running)
         };
         assert!(!other(|_| {}), "it runs");
         assert!(other(|o| o.pid = 44), "no such process");
-        assert!(other(|o| o.started = "899".into()), "the number was used again");
+        assert!(
+            other(|o| o.started = "899".into()),
+            "the number was used again"
+        );
         assert!(other(|o| o.boot = "a".into()), "before the last boot");
-        assert!(!other(|o| { o.pid = 44; o.machine = "n".into() }), "another machine");
-        assert!(!other(|o| { o.pid = 44; o.user = 0 }), "another user");
-        assert!(!other(|o| { o.pid = 44; o.namespace = "pid:2".into() }), "cannot be looked up here");
-        assert!(!me.left_behind("", running) && !me.left_behind("m/1000/b/pid:1/x/1", running), "not a label of ours");
-        let unknown = Owner { boot: String::new(), ..owner() };
-        assert!(!unknown.left_behind(&owner().label(), running), "this boot is not known");
+        assert!(
+            !other(|o| {
+                o.pid = 44;
+                o.machine = "n".into()
+            }),
+            "another machine"
+        );
+        assert!(
+            !other(|o| {
+                o.pid = 44;
+                o.user = 0
+            }),
+            "another user"
+        );
+        assert!(
+            !other(|o| {
+                o.pid = 44;
+                o.namespace = "pid:2".into()
+            }),
+            "cannot be looked up here"
+        );
+        assert!(
+            !me.left_behind("", running) && !me.left_behind("m/1000/b/pid:1/x/1", running),
+            "not a label of ours"
+        );
+        let unknown = Owner {
+            boot: String::new(),
+            ..owner()
+        };
+        assert!(
+            !unknown.left_behind(&owner().label(), running),
+            "this boot is not known"
+        );
     }
 
     #[cfg(target_os = "linux")]
@@ -190,8 +237,16 @@ mod tests {
     fn a_live_process_is_alive_and_an_ended_one_is_not() {
         let me = Owner::current();
         assert!(!me.is_left_behind(&me.label()));
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let label = Owner { pid: child.id(), started: started(child.id()).unwrap(), ..me.clone() }.label();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let label = Owner {
+            pid: child.id(),
+            started: started(child.id()).unwrap(),
+            ..me.clone()
+        }
+        .label();
         assert!(!me.is_left_behind(&label));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
-    MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
 };
 
 use super::{EngineLocator, SandboxConfig, SandboxError};
@@ -40,7 +40,11 @@ pub(super) enum Mapping {
 /// Never root of the host. The repository may be readable only by its user, so that is who the code runs as; root's
 /// own sessions run as the repository's owner or, when that is root as well, as nobody (and /workspace is then
 /// readable only where its modes let everyone read).
-pub(super) fn container_user(mapping: Mapping, host: (u32, u32), workspace_owner: Option<(u32, u32)>) -> ContainerUser {
+pub(super) fn container_user(
+    mapping: Mapping,
+    host: (u32, u32),
+    workspace_owner: Option<(u32, u32)>,
+) -> ContainerUser {
     const NOBODY: (u32, u32) = (65534, 65534);
     let (uid, gid) = match (host.0, workspace_owner) {
         (0, Some(owner)) if owner.0 != 0 => owner,
@@ -84,7 +88,9 @@ pub(super) fn owner_of(path: &Path) -> Option<(u32, u32)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        std::fs::metadata(path).ok().map(|meta| (meta.uid(), meta.gid()))
+        std::fs::metadata(path)
+            .ok()
+            .map(|meta| (meta.uid(), meta.gid()))
     }
     #[cfg(not(unix))]
     {
@@ -109,7 +115,10 @@ pub(super) fn check_workspace(
     let Ok(real) = workspace.canonicalize() else {
         return refused("it cannot be opened");
     };
-    let inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&real));
+    let inside = |path: &Path| {
+        path.canonicalize()
+            .is_ok_and(|path| path.starts_with(&real))
+    };
     if socket.as_deref().is_some_and(inside) {
         return refused("the container engine's socket is inside it");
     }
@@ -137,8 +146,14 @@ pub fn create_request(
         soft: Some(most),
         hard: Some(most),
     };
-    let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let tmpfs = |bytes: u64| format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes=16384,mode=1777");
+    let strings = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let tmpfs =
+        |bytes: u64| format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes=16384,mode=1777");
     ContainerCreateBody {
         image: Some(image.to_owned()),
         // -I: neither the image's environment nor the folder it starts in changes what the supervisor imports.

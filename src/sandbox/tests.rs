@@ -1,1 +1,165 @@
-//! The create request against its golden, and the pure parts that decide on mounts and users.
+//! The create request against its golden, and the pure parts that decide on users and mounts.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::request::{Mapping, check_workspace, container_user};
+use super::*;
+
+fn config() -> SandboxConfig {
+    SandboxConfig::new(PathBuf::from("/home/ada/project"), EngineLocator::default())
+}
+
+fn request(config: &SandboxConfig, cpus: f64) -> Value {
+    let user = container_user(Mapping::Same, (1000, 1001), None);
+    let labels = HashMap::from([("dev.descant.owner".to_owned(), "somebody".to_owned())]);
+    serde_json::to_value(create_request(config, "sha256:abc", &user, cpus, labels)).unwrap()
+}
+
+#[test]
+fn the_create_request_is_the_golden_one_field_by_field() {
+    let mut found = request(&config(), 8.0);
+    let source = found["Entrypoint"].as_array_mut().unwrap().pop().unwrap();
+    assert!(source.as_str().unwrap().contains("supervisor.loop()"));
+    assert_eq!(
+        found,
+        json!({
+            "Image": "sha256:abc",
+            "Entrypoint": ["python3", "-I", "-B", "-u", "-c"],
+            "Cmd": [],
+            "WorkingDir": "/",
+            "Hostname": "sandbox",
+            "User": "1000:1001",
+            "Env": [],
+            "NetworkDisabled": true,
+            "OpenStdin": true,
+            "StdinOnce": true,
+            "AttachStdin": true,
+            "AttachStdout": true,
+            "AttachStderr": true,
+            "Tty": false,
+            "Healthcheck": { "Test": ["NONE"] },
+            "Labels": { "dev.descant.owner": "somebody" },
+            "HostConfig": {
+                "AutoRemove": true,
+                "Init": true,
+                "NetworkMode": "none",
+                "IpcMode": "private",
+                "CgroupnsMode": "private",
+                "Privileged": false,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "ReadonlyRootfs": true,
+                "Tmpfs": {
+                    "/tmp": "rw,noexec,nosuid,nodev,size=67108864,nr_inodes=16384,mode=1777",
+                    "/mnt/data": "rw,noexec,nosuid,nodev,size=268435456,nr_inodes=16384,mode=1777",
+                },
+                "ShmSize": 16_777_216,
+                "Mounts": [{
+                    "Type": "bind",
+                    "Source": "/home/ada/project",
+                    "Target": "/workspace",
+                    "ReadOnly": true,
+                    "BindOptions": { "Propagation": "rprivate", "NonRecursive": true },
+                }],
+                "Memory": 1_073_741_824,
+                "MemorySwap": 1_073_741_824,
+                "NanoCpus": 2_000_000_000,
+                "PidsLimit": 128,
+                "Ulimits": [
+                    { "Name": "nofile", "Soft": 1024, "Hard": 1024 },
+                    { "Name": "core", "Soft": 0, "Hard": 0 },
+                ],
+                "LogConfig": { "Type": "none" },
+            },
+        })
+    );
+}
+
+#[test]
+fn limits_follow_the_configuration_and_what_the_engine_has() {
+    let mut config = config();
+    config.memory = 64 << 20;
+    config.pids = 7;
+    config.cpus = 4.0;
+    let host = &request(&config, 1.0)["HostConfig"];
+    assert_eq!(
+        (
+            &host["Memory"],
+            &host["MemorySwap"],
+            &host["PidsLimit"],
+            &host["NanoCpus"]
+        ),
+        (
+            &json!(67_108_864),
+            &json!(67_108_864),
+            &json!(7),
+            &json!(1_000_000_000)
+        )
+    );
+    config.cpus = 0.5;
+    assert_eq!(
+        request(&config, 8.0)["HostConfig"]["NanoCpus"],
+        json!(500_000_000)
+    );
+    config.cpus = f64::NAN;
+    assert_eq!(
+        request(&config, 8.0)["HostConfig"]["NanoCpus"],
+        json!(8_000_000_000_i64)
+    );
+}
+
+#[test]
+fn the_user_is_never_root_of_the_host() {
+    let user = |mapping, host, owner| container_user(mapping, host, owner).user;
+    assert_eq!(user(Mapping::Same, (1000, 100), Some((0, 0))), "1000:100");
+    assert_eq!(user(Mapping::Same, (0, 0), Some((1000, 100))), "1000:100");
+    assert_eq!(user(Mapping::Same, (0, 0), Some((0, 0))), "65534:65534");
+    assert_eq!(user(Mapping::Same, (0, 0), None), "65534:65534");
+    // There 0 is the host's own user and 1000 is somebody who cannot read the repository.
+    assert_eq!(user(Mapping::RootlessDocker, (1000, 100), None), "0:0");
+    let podman = container_user(Mapping::RootlessPodman, (1000, 100), None);
+    assert_eq!(
+        (podman.user.as_str(), podman.userns.as_deref()),
+        ("1000:100", Some("keep-id"))
+    );
+}
+
+#[test]
+fn a_folder_that_holds_more_than_a_repository_is_not_mounted() {
+    let home = tempfile::tempdir().unwrap();
+    let project = home.path().join("project");
+    let run = home.path().join("run");
+    for folder in [&project, &run] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let socket = run.join("docker.sock");
+    std::fs::write(&socket, "").unwrap();
+    let engine = EngineLocator {
+        home: Some(home.path().to_owned()),
+        runtime_dir: Some(run.clone()),
+        docker_host: None,
+    };
+    let reason = |workspace: &Path| match check_workspace(workspace, &engine, &Some(socket.clone()))
+    {
+        Ok(()) => String::new(),
+        Err(SandboxError::Workspace { reason, .. }) => reason,
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(reason(&project), "");
+    assert_eq!(reason(&home.path().join("project/../project")), "");
+    assert!(reason(home.path()).contains("engine's socket"));
+    assert!(reason(&project.join("..")).contains("engine's socket"));
+    assert!(reason(Path::new("/")).contains("engine's socket"));
+    assert!(reason(&home.path().join("absent")).contains("cannot be opened"));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(home.path(), project.join("up")).unwrap();
+        assert!(reason(&project.join("up")).contains("engine's socket"));
+    }
+    std::fs::remove_file(&socket).unwrap();
+    assert!(reason(home.path()).contains("home folder"));
+    assert!(reason(&run).contains("session's sockets"));
+}
