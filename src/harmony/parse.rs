@@ -1,7 +1,7 @@
 //! Reads Harmony messages from the token ids a model generates, as they come.
 //!
 //! Tolerant, because GPT-OSS damages a header in a few percent of its turns; incremental; and lossless:
-//! every ordinary token ends up in the text or the header of one message, and every token in one
+//! every ordinary token ends up in the text or the header of one message, and its place in one
 //! [`MessageSpan`]. On well-formed streams it equals `openai-harmony`'s parser. Time is linear in the tokens.
 //! The thing to know before changing it: `parse/header.rs` decides what a header says, and a recipient comes
 //! only from words that plainly name one, since whoever reads the messages runs what is addressed to a tool.
@@ -24,7 +24,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageSpan {
     /// From its `<|start|>` (the first message: from the beginning) through its end token. Spans are in order
-    /// and leave no token out.
+    /// and leave nothing out but tokens at the very end that say nothing (`<|start|>assistant`).
     pub tokens: Range<usize>,
     pub header: Header,
     pub end: MessageEnd,
@@ -75,6 +75,8 @@ struct Body {
     repaired: bool,
     /// Its header never closed, so a `<|message|>` may still come.
     unclosed: bool,
+    /// All there is may still be header.
+    bare: bool,
 }
 
 impl Parser {
@@ -88,8 +90,7 @@ impl Parser {
         }
     }
 
-    /// Where the messages reported so far lie. After [`Parser::finish`] they cover every token, unless there
-    /// is no message at all.
+    /// Where the messages reported so far lie.
     pub fn spans(&self) -> &[MessageSpan] {
         &self.spans
     }
@@ -125,10 +126,6 @@ impl Parser {
                 self.end_body(body, MessageEnd::Cut, self.seen, events);
             }
         }
-        if let Some(last) = self.spans.last_mut() {
-            last.tokens.end = self.seen;
-        }
-        self.began = self.seen;
     }
 
     fn between(&mut self, token: TokenId, events: &mut Vec<HarmonyEvent>) -> State {
@@ -279,7 +276,9 @@ impl Parser {
         if !reading.says_something() {
             return false;
         }
-        let body = open(reading, true, events);
+        let bare = !reading.decided;
+        let mut body = open(reading, true, events);
+        body.bare = bare;
         self.end_body(body, end, until, events);
         true
     }
@@ -291,7 +290,7 @@ impl Parser {
         until: usize,
         events: &mut Vec<HarmonyEvent>,
     ) {
-        let has_body = !body.unclosed || !body.is_empty();
+        let has_body = !body.bare;
         body.flush(events);
         self.spans.push(MessageSpan {
             tokens: self.began..until,
@@ -335,6 +334,7 @@ fn open(reading: Reading, unclosed: bool, events: &mut Vec<HarmonyEvent>) -> Bod
         partial: Vec::new(),
         repaired,
         unclosed,
+        bare: false,
     };
     body.push(residue.as_bytes(), events);
     body

@@ -190,6 +190,7 @@ impl Prompt<'_> {
         parser.finish(&mut events);
         let mut spans = parser.spans();
         // A stream cut inside a header leaves a message that says nothing yet and that no end token can close.
+        // (A mere `<|start|>assistant` at the end is in no span at all.)
         if let [before @ .., last] = spans
             && last.is_bare_header()
         {

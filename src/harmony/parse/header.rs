@@ -7,8 +7,9 @@
 
 use crate::conversation::{Channel, Header, Role};
 
-/// Text of a header longer than this is no header.
+/// A header with more text (in bytes) or more markers than this is none: whole ones have 60 and 2.
 const LONGEST_HEADER: usize = 256;
+const MOST_PARTS: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
@@ -130,7 +131,7 @@ impl RawHeader {
 
     /// Whether the text so far shows that `<|message|>` was forgotten.
     pub(super) fn is_hopeless(&self) -> bool {
-        if self.len > LONGEST_HEADER {
+        if self.len > LONGEST_HEADER || self.parts.len() > MOST_PARTS {
             return true;
         }
         // Nearly all headers are read once, when they close; only a word past the channel can decide.
@@ -152,12 +153,11 @@ impl RawHeader {
             decided: false,
         };
         let mut first = true;
+        let mut spelled_markup = false;
         for (marker, text) in &self.parts {
-            for (marker, text) in split_spelled(
-                *marker,
-                &String::from_utf8_lossy(text),
-                &mut reader.repaired,
-            ) {
+            for (marker, text) in
+                split_spelled(*marker, &String::from_utf8_lossy(text), &mut spelled_markup)
+            {
                 let mut marker = marker;
                 if marker == Marker::Channel && text.trim().is_empty() {
                     reader.repaired = true;
@@ -177,7 +177,17 @@ impl RawHeader {
                 reader.end_of_part(text);
             }
         }
-        reader.finish()
+        reader.repaired |= spelled_markup;
+        let mut reading = reader.finish();
+        if closed == Closed::No && !reading.says_something() && spelled_markup {
+            // Markup spelled out and nothing else: a text about markup.
+            reading.residue = self
+                .parts
+                .iter()
+                .map(|(_, text)| String::from_utf8_lossy(text))
+                .collect();
+        }
+        reading
     }
 }
 
@@ -293,29 +303,39 @@ struct Reader {
 
 impl Reader {
     fn word(&mut self, word: &Word) {
-        if self.decided {
+        // A line break after a word ends any header that `<|message|>` does not close.
+        let broken = self.closed == Closed::No && !word.head && word.space.contains(['\n', '\r']);
+        if self.decided || broken {
+            self.decided = true;
+            if std::mem::take(&mut self.dangling_to) {
+                self.keep(word, "to=");
+            }
             return self.keep(word, word.text);
         }
-        if word.head && self.role.is_none() && word.marker == Marker::None {
+        if word.head && word.marker == Marker::None {
             return self.role_word(word);
         }
         self.inner_word(word, word.text);
     }
 
     fn role_word(&mut self, word: &Word) {
+        // The prompt ends with the role, but models repeat it.
+        let given = self.role.is_some();
         match word.text {
-            "assistant" => self.role = Some(Role::Assistant),
-            "user" => self.role = Some(Role::User),
-            "system" => self.role = Some(Role::System),
-            "developer" => self.role = Some(Role::Developer),
+            "assistant" => {
+                self.role = Some(Role::Assistant);
+                self.repaired |= given;
+            }
+            "user" if !given => self.role = Some(Role::User),
+            "system" if !given => self.role = Some(Role::System),
+            "developer" if !given => self.role = Some(Role::Developer),
             text => {
-                // `assistantfinal`, `assistantto=python`: a marker was lost.
-                let fused = text.strip_prefix("assistant").filter(|rest| {
-                    rest.starts_with("to=")
-                        || channel_prefix(rest, self.closed)
-                            .is_some_and(|(_, rest, _)| rest.is_empty())
-                });
-                if let Some(rest) = fused {
+                // `assistantfinal`, `assistantto=python`, `final`: a marker or the role was lost.
+                let rest = text.strip_prefix("assistant").unwrap_or(text);
+                let names = rest.starts_with("to=")
+                    || channel_prefix(rest, self.closed)
+                        .is_some_and(|(_, rest, _)| rest.is_empty());
+                if names && !(given && rest == text) {
                     (self.role, self.repaired) = (Some(Role::Assistant), true);
                     self.inner_word(
                         &Word {
@@ -324,17 +344,8 @@ impl Reader {
                         },
                         rest,
                     );
-                } else if text.starts_with("to=")
-                    || channel_prefix(text, self.closed).is_some_and(|(_, rest, _)| rest.is_empty())
-                {
-                    (self.role, self.repaired) = (Some(Role::Assistant), true);
-                    self.inner_word(
-                        &Word {
-                            marker: Marker::Channel,
-                            ..*word
-                        },
-                        text,
-                    );
+                } else if given {
+                    self.inner_word(word, text);
                 } else {
                     // A tool's name, if a recipient follows; else text.
                     self.unknown_role = Some(text.into());
@@ -345,11 +356,20 @@ impl Reader {
 
     fn inner_word(&mut self, word: &Word, text: &str) {
         let closed = self.closed == Closed::ByMessage;
-        if let Some(name) = text.strip_prefix("to=") {
+        // The role may stick to it: `assistantto=python`.
+        let unstuck = text
+            .strip_prefix("assistant")
+            .filter(|rest| rest.starts_with("to="));
+        self.repaired |= unstuck.is_some();
+        if let Some(name) = unstuck.unwrap_or(text).strip_prefix("to=") {
+            self.repaired |= word.marker != Marker::None;
             return self.recipient_word(word, name);
         }
-        if std::mem::take(&mut self.dangling_to) && is_name(text) {
-            return self.recipient_word(word, text);
+        if std::mem::take(&mut self.dangling_to) {
+            if is_name(text) {
+                return self.recipient_word(word, text);
+            }
+            self.keep(word, "to=");
         }
         if text.starts_with("functions.")
             && text.len() > "functions.".len()
@@ -371,15 +391,17 @@ impl Reader {
         let known_type = CONTENT_TYPES.contains(&text) && (closed || self.recipient.is_some());
         let new_type =
             closed && self.recipient.is_some() && self.content_type.is_none() && is_name(text);
-        if closed
-            && channel_prefix(text, self.closed).is_some_and(|(channel, rest, _)| {
+        let repeated = text == "assistant"
+            || channel_prefix(text, self.closed).is_some_and(|(channel, rest, _)| {
                 rest.is_empty() && self.channel.as_ref().is_none_or(|known| *known == channel)
-            })
-        {
+            });
+        if repeated && closed {
             self.repaired = true;
-            self.channel_word(word, text);
-        } else if closed && text == "assistant" {
-            self.repaired = true;
+            if text != "assistant" {
+                self.channel_word(word, text);
+            }
+        } else if repeated {
+            self.keep(word, text);
         } else if known_type || new_type {
             self.content_type_word(word, text, "");
         } else {
@@ -392,9 +414,14 @@ impl Reader {
         if name.is_empty() {
             (self.dangling_to, self.repaired) = (rest.is_empty(), true);
             if !rest.is_empty() {
-                self.residue_word(word, word.text);
+                self.residue_word(word, text);
             }
             return;
+        }
+        if rest.starts_with('=') {
+            // `to=functions.fto=python`: no telling where the name ends, or whether another was meant.
+            self.recipients_differ = true;
+            return self.residue_word(word, word.text);
         }
         match &self.recipient {
             Some(known) if known != name => {
@@ -428,9 +455,9 @@ impl Reader {
         };
         match (&self.channel, channel) {
             (None, channel) => self.channel = Some(channel),
-            (Some(old), channel) if *old == channel => self.repaired = true,
             // The later one is the model's second try, unless it is no channel at all.
             (Some(_), Channel::Other(_)) => self.keep(word, text),
+            (Some(old), channel) if *old == channel => self.repaired = true,
             (Some(Channel::Other(old)), channel) => {
                 let old = old.clone();
                 self.keep(word, &old);
@@ -439,9 +466,11 @@ impl Reader {
             (Some(_), channel) => (self.channel, self.repaired) = (Some(channel), true),
         }
         let bare = rest.trim_start_matches(|c: char| c.is_ascii_punctuation());
+        let repetition = !word.complete && CHANNELS.iter().any(|(name, _)| name.starts_with(bare));
         if rest.is_empty() {
-        } else if !word.complete && CHANNELS.iter().any(|(name, _)| name.starts_with(bare)) {
-            // The beginning of a repetition (`commentary?comm`), as far as one can see.
+        } else if bare.is_empty() || repetition || is_name(text) {
+            // Decoration, the beginning of a repetition (`commentary?comm`), or a name of its own (`finally`),
+            // as far as one can see: the next word decides.
             self.keep(word, rest);
         } else {
             self.residue_word(word, rest);
@@ -458,6 +487,7 @@ impl Reader {
                         self.keep(word, name);
                     }
                 }
+                Some(_) if !CONTENT_TYPES.contains(&name) => self.keep(word, name),
                 Some(_) => self.repaired = true,
                 None => self.content_type = Some(name.into()),
             }
@@ -505,12 +535,16 @@ impl Reader {
         }
         let said =
             self.channel.is_some() || self.recipient.is_some() || self.unknown_role.is_some();
-        self.decided |= said && text.contains(['\n', '\r']);
+        self.decided |= said && text.trim_start().contains(['\n', '\r']);
     }
 
     fn finish(mut self) -> Reading {
-        if self.recipients_differ {
-            let recipient = self.recipient.take().unwrap_or_default();
+        if self.dangling_to {
+            self.residue.push_str("to=");
+        }
+        if self.recipients_differ
+            && let Some(recipient) = self.recipient.take()
+        {
             self.residue.insert_str(0, &format!("to={recipient} "));
         }
         let role = match (self.role.take(), self.unknown_role.take()) {
