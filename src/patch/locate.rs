@@ -114,7 +114,7 @@ struct Search<'a> {
     hunks: &'a [PatchHunk],
     index: FileIndex<'a>,
     placed: Vec<(usize, Place)>,
-    /// Where the hunk before ended.
+    /// Where the changes of the hunk before ended. (Not its context, which the next hunk may begin with.)
     cursor: usize,
 }
 
@@ -140,10 +140,7 @@ impl Search<'_> {
                 let core = core_of(&lines);
                 let mut free: Vec<usize> = Vec::with_capacity(all.len());
                 for start in all {
-                    match self.taken(
-                        &(start..start + len),
-                        &(start + core.start..start + core.end),
-                    ) {
+                    match self.taken(&(start + core.start..start + core.end)) {
                         Some(other) => overlap = overlap.or(Some((other, start))),
                         None => free.push(start),
                     }
@@ -164,7 +161,7 @@ impl Search<'_> {
                         variant: *variant,
                         core,
                     };
-                    self.cursor = place.range.end;
+                    self.cursor = place.core.end;
                     self.placed.push((hunk, place));
                 }
                 return Ok(());
@@ -192,6 +189,7 @@ impl Search<'_> {
         let Some(patch) = self.hunks.get(hunk) else {
             return Ok(Vec::new());
         };
+        let core = core_of(&variant.lines(patch));
         if patch.at_end {
             let at_end: Vec<usize> = found
                 .iter()
@@ -242,7 +240,7 @@ impl Search<'_> {
         let after: Vec<usize> = found
             .iter()
             .copied()
-            .filter(|start| *start >= self.cursor)
+            .filter(|start| *start + core.start >= self.cursor)
             .collect();
         match after.as_slice() {
             [only] => Ok(vec![(hunk, *only)]),
@@ -309,7 +307,7 @@ impl Search<'_> {
             }
             _ => (self.file.len(), LocateStage::Exact),
         };
-        if let Some(other) = self.taken(&(at..at), &(at..at)) {
+        if let Some(other) = self.taken(&(at..at)) {
             return Err(LocateError::Overlap {
                 hunk,
                 other,
@@ -329,13 +327,13 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The hunk whose changes lie in `range`, or whose lines those of `core` are. Shared context is free; an
-    /// insertion (an empty core) collides only inside another range.
-    fn taken(&self, range: &Range<usize>, core: &Range<usize>) -> Option<usize> {
-        let cross = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+    /// A hunk placed already whose changes cross these. What is only context to one of them is free: hunks
+    /// are written against the file as it is, and leaving such a place out would leave a wrong one alone.
+    fn taken(&self, core: &Range<usize>) -> Option<usize> {
+        let cross = |other: &Range<usize>| other.start < core.end && core.start < other.end;
         self.placed
             .iter()
-            .find(|(_, place)| cross(&place.core, range) || cross(&place.range, core))
+            .find(|(_, place)| cross(&place.core))
             .map(|(hunk, _)| *hunk)
     }
 

@@ -1,8 +1,9 @@
 //! Lines of a file as numbers, and the search for a run of them.
 
 use crate::patch::LocateStage;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::borrow::Cow;
+use std::hash::BuildHasher as _;
 
 /// What of a line must be equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,22 +61,21 @@ fn fold_punctuation(line: &str) -> String {
     folded
 }
 
-/// The file's lines under each key, made when a stage is first needed.
+/// The file's lines as hashes under each key, made when a stage is first needed. A list and no table: a
+/// table of all lines outgrows the processor's cache and then costs more a line the longer the file is.
 pub(super) struct FileIndex<'a> {
     file: &'a [&'a str],
-    keyed: [Option<Keyed<'a>>; 4],
+    hashes: [Option<Vec<u64>>; 4],
 }
 
-struct Keyed<'a> {
-    numbers: FxHashMap<Cow<'a, str>, u32>,
-    lines: Vec<u32>,
-}
+/// A line of the file that is no line of the pattern.
+const ELSE: u32 = u32::MAX;
 
 impl<'a> FileIndex<'a> {
     pub fn new(file: &'a [&'a str]) -> Self {
         Self {
             file,
-            keyed: [None, None, None, None],
+            hashes: [None, None, None, None],
         }
     }
 
@@ -85,58 +85,70 @@ impl<'a> FileIndex<'a> {
             return Vec::new();
         }
         let file = self.file;
+        let [whole, trailing, trimmed, folded] = &mut self.hashes;
         let slot = match key {
-            LineKey::Whole => 0,
-            LineKey::WithoutTrailing => 1,
-            LineKey::Trimmed => 2,
-            LineKey::Folded => 3,
+            LineKey::Whole => whole,
+            LineKey::WithoutTrailing => trailing,
+            LineKey::Trimmed => trimmed,
+            LineKey::Folded => folded,
         };
-        let [exact, trailing, trimmed, folded] = &mut self.keyed;
-        let keyed = [exact, trailing, trimmed, folded].into_iter().nth(slot);
-        let Some(keyed) = keyed else {
-            return Vec::new();
+        let hashes =
+            slot.get_or_insert_with(|| file.iter().map(|line| hash(&key.fold(line))).collect());
+
+        // Numbers for the pattern's lines; the file's get theirs by hash, and equality is then made sure of.
+        let folded: Vec<Cow<'_, str>> = pattern.iter().map(|line| key.fold(line)).collect();
+        let mut numbers: FxHashMap<u64, Vec<u32>> = FxHashMap::default();
+        let mut wanted: Vec<u32> = Vec::with_capacity(folded.len());
+        for (at, line) in (0u32..).zip(&folded) {
+            let same_hash = numbers.entry(hash(line)).or_default();
+            let twin = same_hash
+                .iter()
+                .copied()
+                .find(|number| folded.get(*number as usize) == Some(line));
+            wanted.push(twin.unwrap_or(at));
+            if twin.is_none() {
+                same_hash.push(at);
+            }
+        }
+        let number = |line: usize, hash: &u64| {
+            let (Some(same_hash), Some(text)) = (numbers.get(hash), file.get(line)) else {
+                return ELSE;
+            };
+            let text = key.fold(text);
+            let same = same_hash
+                .iter()
+                .copied()
+                .find(|number| folded.get(*number as usize) == Some(&text));
+            same.unwrap_or(ELSE)
         };
-        let keyed = keyed.get_or_insert_with(|| Keyed::new(file, key));
-        // A line that is nowhere in the file decides without a pass over it.
-        let Some(wanted) = pattern
-            .iter()
-            .map(|line| keyed.numbers.get(key.fold(line).as_ref()).copied())
-            .collect::<Option<Vec<u32>>>()
-        else {
-            return Vec::new();
-        };
-        runs(&keyed.lines, &wanted)
+        runs(
+            hashes
+                .iter()
+                .enumerate()
+                .map(|(line, hash)| number(line, hash)),
+            &wanted,
+        )
     }
 }
 
-impl<'a> Keyed<'a> {
-    fn new(file: &'a [&'a str], key: LineKey) -> Self {
-        let mut numbers: FxHashMap<Cow<'a, str>, u32> = FxHashMap::default();
-        let lines = file
-            .iter()
-            .map(|line| {
-                let next = numbers.len() as u32;
-                *numbers.entry(key.fold(line)).or_insert(next)
-            })
-            .collect();
-        Self { numbers, lines }
-    }
+fn hash(line: &str) -> u64 {
+    FxBuildHasher.hash_one(line)
 }
 
 /// Knuth-Morris-Pratt.
-fn runs(text: &[u32], pattern: &[u32]) -> Vec<usize> {
+fn runs(text: impl Iterator<Item = u32>, pattern: &[u32]) -> Vec<usize> {
     // fallback[i]: length of the longest proper prefix of pattern[..=i] that is also its suffix.
     let mut fallback = vec![0usize; pattern.len()];
     let mut matched = 0;
     for index in 1..pattern.len() {
-        matched = advance(pattern, &fallback, matched, pattern.get(index));
+        matched = advance(pattern, &fallback, matched, pattern.get(index).copied());
         if let Some(slot) = fallback.get_mut(index) {
             *slot = matched;
         }
     }
     let mut starts = Vec::new();
     matched = 0;
-    for (index, number) in text.iter().enumerate() {
+    for (index, number) in text.enumerate() {
         matched = advance(pattern, &fallback, matched, Some(number));
         if matched == pattern.len() {
             starts.push(index + 1 - pattern.len());
@@ -146,11 +158,11 @@ fn runs(text: &[u32], pattern: &[u32]) -> Vec<usize> {
     starts
 }
 
-fn advance(pattern: &[u32], fallback: &[usize], mut matched: usize, next: Option<&u32>) -> usize {
-    while matched > 0 && pattern.get(matched) != next {
+fn advance(pattern: &[u32], fallback: &[usize], mut matched: usize, next: Option<u32>) -> usize {
+    while matched > 0 && pattern.get(matched).copied() != next {
         matched = fallback.get(matched - 1).copied().unwrap_or(0);
     }
-    if pattern.get(matched) == next {
+    if pattern.get(matched).copied() == next {
         matched + 1
     } else {
         matched
