@@ -17,7 +17,13 @@ use std::path::PathBuf;
 
 /// A coding assistant in the terminal that runs GPT-OSS on this machine and writes only what you approve.
 #[derive(Debug, Parser)]
-#[command(name = "descant", version, about, max_term_width = 100, args_conflicts_with_subcommands = false)]
+#[command(
+    name = "descant",
+    version,
+    about,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = false
+)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -180,4 +186,9 @@ pub enum SessionsCommand {
 pub enum ModelsCommand {
     /// A line each
     List,
+    /// Download a checkpoint into the Hugging Face cache
+    Pull {
+        /// gpt-oss-20b, gpt-oss-120b, or a hub id
+        name: String,
+    },
 }

@@ -52,8 +52,9 @@ pub async fn run(
     {
         return turn.end(Exit::Failed, "the agent stopped");
     }
-    let deadline = async {
-        match turn.options.timeout {
+    let timeout = turn.options.timeout;
+    let deadline = async move {
+        match timeout {
             Some(limit) => tokio::time::sleep(limit).await,
             None => std::future::pending().await,
         }

@@ -223,7 +223,7 @@ fn title(file: &FilePlan) -> String {
         (Add, _) => format!("new file {path}"),
         (Delete, _) => format!("delete {path}"),
         (Move, Some(to)) => format!("move {path} to {}", text::visible(to.as_str())),
-        (Update | Move, _) => path,
+        (Update | Move, _) => path.into_owned(),
     }
 }
 

@@ -1,0 +1,90 @@
+//! How soon one can type, and what the interface weighs without a model.
+//!
+//! `cargo bench --bench startup`. The baseline of the same run is the cheapest start of the same program
+//! (`descant --version`), seen through the same pseudo-terminal; targets: composer <= 60 ms, memory <= 40 MB.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+use support::{Bench, pty::Pty};
+
+const ROUNDS: usize = 15;
+
+fn main() {
+    // `cargo test --all-targets` runs benches too; one round shows that it works.
+    let rounds = if std::env::args().any(|a| a == "--bench") {
+        ROUNDS
+    } else {
+        1
+    };
+    let bench = Bench::new();
+    let model = bench.scripted(r#"{"generations": []}"#);
+    let (mut version, mut composer, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        version.push(until(&bench, &["--version"], "descant 0").0);
+        let (time, pty) = until(&bench, &["-m", &model], "descant");
+        composer.push(time);
+        // The composer is usable when a typed letter shows.
+        let typed = Instant::now();
+        let mut pty = pty;
+        pty.send("zqzq");
+        while !pty.screen().contains("zqzq") {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        *composer.last_mut().unwrap() += typed.elapsed();
+        std::thread::sleep(Duration::from_millis(300));
+        memory.push(resident_kib(pty.child.process_id().unwrap()));
+        pty.send("\x03\x03\x03");
+    }
+    let (version, composer) = (median(&mut version), median(&mut composer));
+    memory.sort_unstable();
+    let memory = memory[memory.len() / 2];
+    println!(
+        "start to a letter in the composer: {:.1} ms = {:.1} x the start of --version ({:.1} ms); target 60 ms",
+        ms(composer),
+        composer.as_secs_f64() / version.as_secs_f64(),
+        ms(version),
+    );
+    println!(
+        "resident without a model: {:.1} MB; target 40 MB",
+        memory as f64 / 1024.0
+    );
+}
+
+/// Time from the spawn until `text` is on the screen.
+fn until(bench: &Bench, args: &[&str], text: &str) -> (Duration, Pty) {
+    let start = Instant::now();
+    let pty = Pty::start(bench, 40, 120, args);
+    while !pty.screen().contains(text) {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "never seen: {text}\n{}",
+            pty.screen()
+        );
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    (start.elapsed(), pty)
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

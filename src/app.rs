@@ -1,0 +1,280 @@
+//! The composition root: reads the command line and the configuration once, builds the parts, and runs what
+//! was asked for.
+//!
+//! It may import everything; nothing imports it but `main`. It holds no logic of its own that a test would
+//! want to reach without starting the program. Errors become exit codes here and nowhere else.
+
+mod doctor;
+mod logging;
+mod models;
+mod parts;
+mod patches;
+mod python;
+mod sessions;
+
+use crate::agent::ApprovalPolicy;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Streams, Style, paint, stderr_line, stdout_text};
+use crate::cli::{
+    Apply, Args, Command, CommonArgs, ModelsCommand, OnceArgs, SessionsCommand, once,
+};
+use crate::config::{Config, Layers, Paths};
+use crate::engine::EngineError;
+use crate::engine::models::{ModelPlaces, resolve};
+use crate::text;
+use crate::workspace::Workspace;
+use anyhow::{Context, bail};
+use clap::{CommandFactory, Parser};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What every command needs, made once.
+#[derive(Debug)]
+pub struct Setup {
+    pub paths: Paths,
+    pub config: Config,
+    pub workspace: Arc<Workspace>,
+    /// Where models are looked for.
+    pub places: ModelPlaces,
+    pub streams: Streams,
+    /// `$VISUAL`, else `$EDITOR`, else `vi`.
+    pub editor: String,
+    /// `NO_COLOR` is set, or `TERM` is `dumb`.
+    pub no_color: bool,
+}
+
+impl Setup {
+    /// The model to load: `auto` is gpt-oss-20b where it is downloaded and this build can run it, else the demo.
+    pub fn model(&self) -> String {
+        const PREFERRED: &str = "gpt-oss-20b";
+        let accelerated = cfg!(any(feature = "cuda", feature = "metal"));
+        match self.config.model.as_str() {
+            "auto" if accelerated && resolve(PREFERRED, &self.places).is_ok() => {
+                PREFERRED.to_owned()
+            }
+            "auto" => "demo".to_owned(),
+            named => named.to_owned(),
+        }
+    }
+}
+
+/// A mistake of the user's on the command line or in the configuration: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let color = Streams::new(args.common.color, no_color(), term().as_deref()).stderr_color;
+    let exit = match run(args) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let message = text::visible(&format!("descant: {error:#}")).into_owned();
+            stderr_line(&paint(color, Style::Red, &message));
+            if error.is::<UsageError>() {
+                Exit::Usage
+            } else if error.is::<EngineError>() {
+                Exit::Unavailable
+            } else {
+                Exit::Failed
+            }
+        }
+    };
+    exit.into()
+}
+
+fn run(args: Args) -> anyhow::Result<Exit> {
+    match &args.command {
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "descant", &mut out);
+            stdout_text(&String::from_utf8_lossy(&out))?;
+            return Ok(Exit::Done);
+        }
+        Some(Command::Man) => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut out)?;
+            stdout_text(&String::from_utf8_lossy(&out))?;
+            return Ok(Exit::Done);
+        }
+        _ => {}
+    }
+    let setup = setup(&args.common)?;
+    logging::init(&setup.paths, args.common.verbose)?;
+    // The model computes on threads of its own; these only carry events.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    let exit = runtime.block_on(dispatch(args, setup));
+    // A blocking thread that waits for the terminal or loads a model must not hold the exit up.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    exit
+}
+
+async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
+    match args.command {
+        Some(Command::Apply { file, yes, check }) => {
+            patches::apply(&setup, file.as_deref(), yes, check).await
+        }
+        Some(Command::Undo) => patches::undo(&setup),
+        Some(Command::Redo) => patches::redo(&setup),
+        Some(Command::Checkpoints) => patches::checkpoints(&setup),
+        Some(Command::Python { file }) => python::run(&setup, file.as_deref()).await,
+        Some(Command::Sessions { command }) => match command.unwrap_or(SessionsCommand::List) {
+            SessionsCommand::List => sessions::list(&setup),
+            SessionsCommand::Show { id } => sessions::show(&setup, &id),
+            SessionsCommand::Rm { id } => sessions::remove(&setup, &id),
+        },
+        Some(Command::Resume { id, last }) => {
+            let past = sessions::find(&setup, id.as_deref(), last)?;
+            parts::terminal(setup, None, Some(past)).await
+        }
+        Some(Command::Models { command }) => match command.unwrap_or(ModelsCommand::List) {
+            ModelsCommand::List => models::list(&setup.places),
+            ModelsCommand::Pull { name } => models::pull(&name, setup.config.offline).await,
+        },
+        Some(Command::Doctor { json }) => doctor::run(&setup, json).await,
+        Some(Command::Completions { .. } | Command::Man) => Ok(Exit::Done),
+        None if args.once.once => run_once(setup, args.once, args.prompt).await,
+        None => parts::terminal(setup, args.prompt, None).await,
+    }
+}
+
+async fn run_once(setup: Setup, args: OnceArgs, prompt: Option<String>) -> anyhow::Result<Exit> {
+    let prompt = once_prompt(prompt, setup.streams.stdin_terminal)?;
+    let terminal = setup.streams.stdin_terminal && setup.streams.stderr_terminal;
+    let policy = match args.apply {
+        Some(Apply::All) => ApprovalPolicy::ApplyAll,
+        Some(Apply::Ask) => ApprovalPolicy::Review,
+        Some(Apply::None) => ApprovalPolicy::ProposeOnly,
+        None if terminal && !args.json => ApprovalPolicy::Review,
+        None => ApprovalPolicy::ProposeOnly,
+    };
+    let (agent, thread_id) = parts::start_agent(&setup, policy, None)?;
+    let options = once::Options {
+        prompt,
+        thread_id,
+        json: args.json,
+        output_last_message: args.output_last_message,
+        timeout: args.timeout.map(Duration::from_secs),
+        streams: setup.streams,
+        editor: setup.editor.clone(),
+    };
+    let exit = once::run(options, agent.commands.clone(), agent.events).await;
+    parts::shut_down(agent.commands, agent.task).await;
+    exit
+}
+
+/// The prompt of `--once`: the argument, with piped input appended as a block; `-` or none is standard input.
+fn once_prompt(prompt: Option<String>, stdin_terminal: bool) -> anyhow::Result<String> {
+    let piped = |needed: bool| -> anyhow::Result<Option<String>> {
+        if stdin_terminal && !needed {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| UsageError("standard input is not UTF-8 text; pass a text".to_owned()))?;
+        Ok(Some(text).filter(|t| !t.trim().is_empty()))
+    };
+    match prompt.as_deref() {
+        None | Some("-") => match piped(true)? {
+            Some(text) => Ok(text.trim_end().to_owned()),
+            None => bail!(UsageError(
+                "no prompt: give one as an argument or on standard input".to_owned()
+            )),
+        },
+        Some(text) => Ok(match piped(false)? {
+            Some(input) => format!(
+                "{text}\n<stdin>\n{}\n</stdin>",
+                input.trim_end_matches('\n')
+            ),
+            None => text.to_owned(),
+        }),
+    }
+}
+
+fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
+    let paths = Paths::from_env().context("there is no home folder; set HOME or DESCANT_HOME")?;
+    let config = config(args, &paths).map_err(|e| UsageError(e.to_string()))?;
+    if let Some(url) = &args.server {
+        bail!(EngineError::Unavailable {
+            model: url.clone(),
+            reason: "this version runs models in process only".to_owned(),
+            hint: "leave --server out; model servers come with a later version".to_owned(),
+        });
+    }
+    let start = match &args.cd {
+        Some(dir) => dir.clone(),
+        None => std::env::current_dir().context("the current folder is gone; change to another")?,
+    };
+    if !start.is_dir() {
+        bail!(UsageError(format!("{} is not a folder", start.display())));
+    }
+    let workspace = Workspace::discover(&start)?;
+    let places = ModelPlaces {
+        models_dir: paths.data.join("models"),
+        hub_cache: ModelPlaces::hub_cache_from(
+            path_var("HF_HUB_CACHE"),
+            path_var("HF_HOME"),
+            home().as_deref(),
+        ),
+        current_dir: start,
+        home_dir: home(),
+    };
+    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
+    Ok(Setup {
+        paths,
+        config,
+        workspace: Arc::new(workspace),
+        places,
+        streams: Streams::new(args.color, no_color(), term().as_deref()),
+        editor: var("VISUAL")
+            .or_else(|| var("EDITOR"))
+            .unwrap_or_else(|| "vi".to_owned()),
+        no_color: no_color() || term().as_deref() == Some("dumb"),
+    })
+}
+
+fn config(args: &CommonArgs, paths: &Paths) -> Result<Config, crate::config::ConfigError> {
+    let mut layers = Layers::default()
+        .file(&paths.config_file())?
+        .variables(|name| std::env::var(name).ok())?;
+    for assignment in &args.set {
+        layers = layers.assignment("-c", assignment)?;
+    }
+    let mut config = layers.config()?;
+    if let Some(model) = &args.model {
+        config.model.clone_from(model);
+    }
+    if let Some(effort) = args.effort {
+        config.effort = effort;
+    }
+    config.offline |= args.offline;
+    Ok(config)
+}
+
+fn path_var(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
+fn home() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
+}
+
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+}
+
+fn term() -> Option<String> {
+    std::env::var("TERM").ok()
+}

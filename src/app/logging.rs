@@ -1,0 +1,50 @@
+//! Logs go to a file, never to the terminal: `logs/descant.log` in the state folder, readable by the user alone.
+
+use crate::config::{Paths, create_private_dir};
+use anyhow::Context;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
+
+/// Above this the log starts anew, with the old one kept beside it.
+const ROTATE_BYTES: u64 = 4 << 20;
+
+/// Installs the subscriber. `verbose` 0 keeps warnings, 1 information, 2 and more everything of ours.
+///
+/// # Errors
+/// When the folder or the file cannot be made.
+pub fn init(paths: &Paths, verbose: u8) -> anyhow::Result<()> {
+    let file = log_file(paths)?;
+    if std::fs::metadata(&file).is_ok_and(|m| m.len() > ROTATE_BYTES) {
+        let _ = std::fs::rename(&file, file.with_extension("log.1"));
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let writer = options
+        .open(&file)
+        .with_context(|| format!("cannot open the log {}", file.display()))?;
+    let directives = match verbose {
+        0 => "warn",
+        1 => "warn,descant=info,mistralrs=info",
+        _ => "info,descant=trace",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(writer))
+        .init();
+    Ok(())
+}
+
+/// Where the log is; makes its folder.
+fn log_file(paths: &Paths) -> anyhow::Result<PathBuf> {
+    let folder = paths.logs();
+    create_private_dir(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(folder.join("descant.log"))
+}

@@ -1,0 +1,201 @@
+//! Building the parts of a conversation: the model that loads while the user types, the container that starts
+//! meanwhile, the journal, the record, and the agent that has them all.
+
+use super::Setup;
+use super::sessions::Past;
+use crate::agent::{
+    Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
+    ModelOptions, Resumed,
+};
+use crate::cli::exit::Exit;
+use crate::conversation::PromptProfile;
+use crate::engine::{EngineError, LoadOptions, Sampling, load};
+use crate::harmony::vocab::Vocabulary;
+use crate::sandbox::{EngineLocator, Sandbox, SandboxConfig, SandboxError};
+use crate::session::{Writer, utc_date};
+use crate::tools::python::Interpreter;
+use crate::tui;
+use crate::workspace::WorkspacePath;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Load reports that may wait; one that finds no room is superseded by the next.
+const REPORT_ROOM: usize = 16;
+/// An AGENTS.md longer than this is cut: it would fill the context of every turn.
+const INSTRUCTIONS_LIMIT: usize = 32 << 10;
+/// How long the end waits for the agent to remove its container.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// Starts the agent, and gives its handle with the session's id.
+///
+/// # Errors
+/// When the journal or the record cannot be opened.
+pub(super) fn start_agent(
+    setup: &Setup,
+    approvals: ApprovalPolicy,
+    past: Option<Past>,
+) -> anyhow::Result<(AgentHandle, String)> {
+    let journal = super::patches::journal(setup)?;
+    let now = SystemTime::now();
+    let (session, resumed) = match past {
+        Some(past) => {
+            let resumed = Resumed {
+                items: past.loaded.items,
+                turns: past.loaded.turns,
+            };
+            (Writer::resume(&past.path)?, resumed)
+        }
+        None => {
+            let root = setup.workspace.root();
+            (
+                Writer::create(&setup.paths.state, root, &setup.config.model, now)?,
+                Resumed::default(),
+            )
+        }
+    };
+    let id = session.id().to_string();
+    let sampling = setup.config.sampling;
+    let handle = Agent::spawn(AgentOptions {
+        workspace: Arc::clone(&setup.workspace),
+        journal,
+        model_load: load_model(setup),
+        sandbox: {
+            let (config, enabled) = (sandbox_config(setup), setup.config.sandbox.enabled);
+            Box::pin(async move {
+                let sandbox = start(config, enabled).await?;
+                Ok(Box::new(sandbox) as Box<dyn Interpreter>)
+            })
+        },
+        model: ModelOptions {
+            effort: setup.config.effort,
+            sampling: Sampling {
+                temperature: sampling.temperature,
+                top_p: sampling.top_p,
+                min_p: sampling.min_p,
+                seed: sampling.seed.unwrap_or_else(rand::random),
+            },
+            max_tokens: setup.config.max_output_tokens,
+            date: utc_date(now),
+            instructions: instructions(setup),
+        },
+        approvals,
+        session: Some(session),
+        resumed,
+        limits: Limits::default(),
+    });
+    Ok((handle, id))
+}
+
+/// Loads the model that was asked for, in the background.
+fn load_model(setup: &Setup) -> ModelLoad {
+    let (sender, progress) = mpsc::channel(REPORT_ROOM);
+    let data = setup.paths.data.clone();
+    let mut options = LoadOptions::new(setup.model(), setup.places.clone(), data.join("demo"));
+    options.context_length = setup.config.context;
+    let outcome = async move {
+        let broken = |reason: String| EngineError::Unavailable {
+            model: "the vocabulary".to_owned(),
+            reason,
+            hint: "descant doctor says what is missing".to_owned(),
+        };
+        let vocabulary = tokio::task::spawn_blocking(move || Vocabulary::load(&data))
+            .await
+            .map_err(|e| broken(e.to_string()))?
+            .map_err(|e| broken(e.to_string()))?;
+        let report = |report| {
+            let _ = sender.try_send(report);
+        };
+        let engine = load(options, Arc::clone(&vocabulary), report).await?;
+        if engine.info().profile == PromptProfile::GptOss {
+            // Now, and not while the user waits for the first answer.
+            let early = Arc::clone(&vocabulary);
+            tokio::task::spawn_blocking(move || early.prepare_openai())
+                .await
+                .map_err(|e| broken(e.to_string()))?
+                .map_err(|e| broken(e.to_string()))?;
+        }
+        Ok((engine, vocabulary))
+    };
+    ModelLoad {
+        progress,
+        outcome: Box::pin(outcome),
+    }
+}
+
+/// The sandbox as it is configured, for the commands that need it alone.
+pub(super) async fn start_sandbox(setup: &Setup) -> Result<Sandbox, SandboxError> {
+    start(sandbox_config(setup), setup.config.sandbox.enabled).await
+}
+
+async fn start(config: SandboxConfig, enabled: bool) -> Result<Sandbox, SandboxError> {
+    if !enabled {
+        return Err(SandboxError::NoEngine {
+            reason: "switched off by sandbox.enabled = false".to_owned(),
+            hint: "set it to true to offer python".to_owned(),
+        });
+    }
+    Sandbox::start(config).await
+}
+
+fn sandbox_config(setup: &Setup) -> SandboxConfig {
+    let wanted = &setup.config.sandbox;
+    SandboxConfig {
+        image: wanted.image.clone(),
+        memory: wanted.memory_mib << 20,
+        pids: wanted.pids,
+        cpus: wanted.cpus,
+        timeout: Duration::from_secs(wanted.timeout_s),
+        output_limit: wanted.output_kib << 10,
+        ..SandboxConfig::new(setup.workspace.root().to_owned(), EngineLocator::from_env())
+    }
+}
+
+/// AGENTS.md at the root, if there is one that can be read as text.
+fn instructions(setup: &Setup) -> String {
+    let Ok(path) = WorkspacePath::parse("AGENTS.md") else {
+        return String::new();
+    };
+    let Ok(content) = setup.workspace.read_up_to(&path, INSTRUCTIONS_LIMIT as u64) else {
+        return String::new();
+    };
+    String::from_utf8(content.bytes).unwrap_or_default()
+}
+
+/// The terminal UI until the user leaves it.
+///
+/// # Errors
+/// When the agent cannot be started or the terminal fails.
+pub(super) async fn terminal(
+    setup: Setup,
+    prompt: Option<String>,
+    past: Option<Past>,
+) -> anyhow::Result<Exit> {
+    let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review, past)?;
+    let options = tui::TuiOptions {
+        theme: setup.config.theme.clone(),
+        no_color: setup.no_color,
+        effort: setup.config.effort,
+        branch: setup.workspace.branch(),
+        workspace: setup.workspace.root().to_owned(),
+        model: setup.model(),
+        editor: setup.editor.clone(),
+        history_file: Some(setup.paths.state.join("history")),
+        prompt,
+    };
+    let commands = agent.commands.clone();
+    let ended = tui::run(options, agent.commands, agent.events).await;
+    shut_down(commands, agent.task).await;
+    ended?;
+    Ok(Exit::Done)
+}
+
+/// Lets the agent end its turn and remove its container.
+pub(super) async fn shut_down(commands: mpsc::Sender<AgentCommand>, task: JoinHandle<()>) {
+    let _ = commands.send(AgentCommand::Shutdown).await;
+    drop(commands);
+    if tokio::time::timeout(FAREWELL, task).await.is_err() {
+        tracing::warn!("the agent did not end in time; its container ends with the program");
+    }
+}
