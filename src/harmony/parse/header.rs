@@ -439,6 +439,11 @@ impl Reader {
     }
 
     fn channel_word(&mut self, word: &Word, text: &str) {
+        if text == "assistant" {
+            // The role again, where the channel belongs.
+            self.repaired = true;
+            return;
+        }
         let known = channel_prefix(text, self.closed);
         let (channel, rest) = match known {
             Some((channel, "", decorated)) => {
