@@ -82,7 +82,13 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
             let exit = exit_code
                 .filter(|c| *c != 0)
                 .map_or_else(String::new, |c| format!(" (exit {c})"));
-            (format!("{word}{exit}  {}", duration(*elapsed)), style)
+            // What took no time needs no time.
+            let took = if elapsed.as_millis() < 100 {
+                String::new()
+            } else {
+                format!("  {}", duration(*elapsed))
+            };
+            (format!("{word}{exit}{took}"), style)
         }
     };
     let name = card.tool.strip_prefix("functions.").unwrap_or(&card.tool);
@@ -267,12 +273,19 @@ fn indented(source: Source) -> Source {
 
 /// `0.3s`, `12s`, `2m05s`.
 pub fn duration(elapsed: Duration) -> String {
+    if elapsed.as_secs() >= 10 {
+        seconds(elapsed)
+    } else {
+        format!("{:.1}s", elapsed.as_secs_f64())
+    }
+}
+
+/// A clock that ticks by seconds: `3s`, `2m05s`.
+pub fn seconds(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     if seconds >= 60 {
         format!("{}m{:02}s", seconds / 60, seconds % 60)
-    } else if seconds >= 10 {
-        format!("{seconds}s")
     } else {
-        format!("{:.1}s", elapsed.as_secs_f64())
+        format!("{seconds}s")
     }
 }

@@ -90,7 +90,7 @@ pub fn areas(model: &Model) -> Areas {
         out.conversation = rest;
     } else {
         let rows = if unfolded(model) {
-            (rest.height / 3).clamp(2, 12)
+            (rest.height / 4).clamp(2, 12)
         } else {
             0
         };

@@ -68,7 +68,7 @@ impl Screen {
             EnableBracketedPaste,
             Print(MOUSE_ON)
         )?;
-        self.terminal.clear()?;
+        self.forget()?;
         if self.keyboard {
             self.push_keyboard()?;
         }
@@ -107,9 +107,11 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// The next draw is of every cell.
+    /// The next draw is of every cell. (ratatui's `clear` would ask the terminal where its cursor is and
+    /// wait for the answer, which the key reader may take.)
     pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Prints panics of the interface after the terminal is restored, and hands those of other threads to

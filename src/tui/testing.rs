@@ -125,3 +125,104 @@ pub fn start_turn(model: &mut Model) {
     };
     update(model, Msg::Agent(event), Duration::ZERO);
 }
+
+use super::model::Effect;
+use super::view::{ViewCache, settle, view};
+use crate::agent::AgentCommand;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+/// An interface without a terminal: what is typed goes in, commands and screens come out.
+pub struct Session {
+    pub model: Model,
+    pub cache: ViewCache,
+    pub now: Duration,
+    pub effects: Vec<Effect>,
+}
+
+impl Session {
+    pub fn new(width: u16, height: u16) -> Session {
+        Session {
+            model: model(width, height),
+            cache: ViewCache::default(),
+            now: Duration::from_secs(60),
+            effects: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, msg: Msg) {
+        let update = update(&mut self.model, msg, self.now);
+        self.effects.extend(update.effects);
+    }
+
+    pub fn agent(&mut self, event: AgentEvent) {
+        self.send(Msg::Agent(event));
+    }
+
+    /// Types a key script; the layout settles after every key, as on screen.
+    pub fn keys(&mut self, keys: &str) {
+        for key in script(keys) {
+            self.send(Msg::Key(key));
+            settle(&mut self.model, &mut self.cache);
+        }
+    }
+
+    /// What was asked of the loop since the last call, in words that can be compared.
+    pub fn took(&mut self) -> Vec<String> {
+        self.effects
+            .drain(..)
+            .map(|effect| match effect {
+                Effect::Agent(AgentCommand::Submit(text)) => format!("submit {text:?}"),
+                Effect::Agent(AgentCommand::SetEffort(effort)) => {
+                    format!("effort {}", effort.as_str())
+                }
+                Effect::Agent(AgentCommand::Review {
+                    review, decisions, ..
+                }) => {
+                    let accepted = decisions.hunks.values().chain(decisions.files.values());
+                    let accepted = accepted
+                        .filter(|d| **d == crate::patch::Decision::Accept)
+                        .count();
+                    let all = decisions.hunks.len() + decisions.files.len();
+                    format!("review {} {accepted}/{all}", review.0)
+                }
+                Effect::Agent(command) => format!("{command:?}").to_lowercase(),
+                Effect::SaveHistory(text) => format!("history {text:?}"),
+                Effect::Edit(_) => "edit".to_owned(),
+                other => format!("{other:?}").to_lowercase(),
+            })
+            .collect()
+    }
+
+    pub fn buffer(&mut self) -> ratatui::buffer::Buffer {
+        let (width, height) = self.model.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        settle(&mut self.model, &mut self.cache);
+        terminal
+            .draw(|frame| view(&self.model, &mut self.cache, frame))
+            .unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The screen as text, without spaces at line ends.
+    pub fn screen(&mut self) -> String {
+        let buffer = self.buffer();
+        let width = usize::from(buffer.area.width);
+        let mut out = String::new();
+        for row in buffer.content().chunks(width) {
+            let mut line = String::new();
+            let mut skip = 0;
+            for cell in row {
+                if skip == 0 {
+                    line.push_str(cell.symbol());
+                    skip = super::wrap::width(cell.symbol()).saturating_sub(1);
+                } else {
+                    skip -= 1;
+                }
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}

@@ -102,15 +102,16 @@ fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     if model.look.help.is_some() {
         return help_key(model, key, out);
     }
-    if let Some(review) = &model.review
-        && !(review.guarded && model.clock.now < review.opened + REVIEW_GUARD && is_text(&key))
-    {
-        return review_key(model, key, out);
-    }
     if let Some(review) = &mut model.review {
-        // The pause must be a pause.
-        review.opened = model.clock.now;
-        model.composer.key(key);
+        let typing = model.clock.now < review.opened + REVIEW_GUARD;
+        if review.guarded && typing && is_text(&key) {
+            // The pause must be a pause.
+            review.opened = model.clock.now;
+            model.composer.key(key);
+        } else {
+            review.guarded = false;
+            review_key(model, key, out);
+        }
         return;
     }
     let context = match model.look.focus {

@@ -12,7 +12,7 @@ use super::model::{Focus, Model};
 use super::pane::{PaneCache, Style};
 use super::theme::ThemeName;
 use super::transcript::Body;
-use super::wrap;
+use super::wrap::{self, Source};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -102,7 +102,7 @@ fn panes(model: &Model, cache: &mut ViewCache, areas: &Areas, frame: &mut Frame<
     };
     if areas.conversation.height > 0 {
         let lines = if model.conversation.transcript.is_empty() {
-            welcome(model)
+            welcome(model, areas.conversation.width)
         } else {
             let area = areas.conversation;
             cache.conversation.visible(
@@ -163,20 +163,26 @@ fn panes(model: &Model, cache: &mut ViewCache, areas: &Areas, frame: &mut Frame<
     frame.render_widget(Paragraph::new(queued), areas.queued);
 }
 
-fn welcome(model: &Model) -> Vec<Line<'static>> {
+fn welcome(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let theme = &model.theme;
-    vec![
+    let mut out = vec![
         Line::from(vec![
             Span::styled("Descant", theme.heading),
             Span::styled(format!("  in {}", model.status.workspace), theme.dim),
         ]),
         Line::default(),
-        Line::styled(
-            "Say what should change. Nothing is written before you have reviewed it.",
-            theme.dim,
-        ),
-        Line::styled("/ lists commands, F1 the keys.", theme.dim),
-    ]
+    ];
+    for text in [
+        "Say what should change. Nothing is written before you have reviewed it.",
+        "/ lists commands, F1 the keys.",
+    ] {
+        wrap::wrap(
+            &Source::plain(text, theme.dim),
+            usize::from(columns),
+            &mut out,
+        );
+    }
+    out
 }
 
 /// `─ reasoning ─`; folded, how much there is and how to see it.

@@ -45,12 +45,17 @@ fn lines(model: &Model, width: u16) -> Vec<Line<'static>> {
     let mut out = Vec::new();
     let mut row = |left: String, doc: &str| {
         let keys = if usize::from(width) < 60 { 12 } else { KEYS };
-        let gap = " ".repeat(keys.saturating_sub(wrap::width(&left)).max(1));
-        let source = Source::spans(vec![Span::styled(doc.to_owned(), theme.text)]).gutter(
-            Span::styled(format!("  {left}{gap}"), theme.key),
-            Span::raw(" ".repeat(keys + 2)),
-        );
-        wrap::wrap(&source, usize::from(width), &mut out);
+        let mut doc = Source::spans(vec![Span::styled(doc.to_owned(), theme.text)]);
+        let inset = Span::raw(" ".repeat(keys + 2));
+        if wrap::width(&left) < keys {
+            let gap = " ".repeat(keys - wrap::width(&left));
+            doc = doc.gutter(Span::styled(format!("  {left}{gap}"), theme.key), inset);
+        } else {
+            let name = Source::plain(left, theme.key).gutter(Span::raw("  "), Span::raw("  "));
+            wrap::wrap(&name, usize::from(width), &mut out);
+            doc = doc.gutter(inset.clone(), inset);
+        }
+        wrap::wrap(&doc, usize::from(width), &mut out);
         out.len()
     };
     let mut headings = Vec::new();

@@ -253,6 +253,10 @@ fn foot(review: &Review, theme: &Theme, width: u16) -> Vec<Line<'static>> {
             wrap::wrap(&Source::plain(text, theme.warn), width, &mut out);
         }
         Mode::Browse => {
+            if review.guarded {
+                let text = "You are typing: this goes to your message. After a pause the keys are the review's.";
+                wrap::wrap(&Source::plain(text, theme.warn), width, &mut out);
+            }
             if let Some(message) = &review.message {
                 wrap::wrap(&Source::plain(message.clone(), theme.warn), width, &mut out);
                 out.truncate(2);

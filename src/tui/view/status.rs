@@ -8,14 +8,20 @@ use crate::agent::SandboxState;
 use crate::engine::LoadProgress;
 use ratatui::text::{Line, Span};
 
-/// Columns of a reason why python is not there.
-const REASON: usize = 28;
+/// Columns of a reason why python is not there, when there is room; with fewer than the least it is left out.
+const REASON: usize = 40;
+const REASON_LEAST: usize = 8;
+
+/// The rank of the container's state when it is missing.
+const PYTHON: u8 = 3;
 
 struct Segment {
     text: String,
     /// What is left out last is 0.
     rank: u8,
     strong: bool,
+    /// Bytes of `text` that must be shown; what follows takes the room there is.
+    fixed: usize,
 }
 
 pub fn line(model: &Model, width: u16) -> Line<'static> {
@@ -28,9 +34,23 @@ pub fn line(model: &Model, width: u16) -> Line<'static> {
             .sum::<usize>()
             .saturating_sub(1)
     };
+    let reason = segments.iter().position(|s| s.fixed < s.text.len());
+    let mut rest = String::new();
+    if let Some(at) = reason {
+        let fixed = segments[at].fixed;
+        rest = segments[at].text.split_off(fixed);
+    }
     while total(&segments) > width && segments.len() > 1 {
         let worst = segments.iter().map(|s| s.rank).max().unwrap_or_default();
         segments.retain(|s| s.rank != worst);
+    }
+    let room = width.saturating_sub(total(&segments)).min(REASON);
+    if let Some(segment) = segments
+        .iter_mut()
+        .find(|s| s.fixed == s.text.len() && s.rank == PYTHON)
+        && room >= REASON_LEAST
+    {
+        segment.text.push_str(&wrap::clip(&rest, room));
     }
     let theme = &model.theme;
     let mut spans = vec![Span::styled(" ", theme.status)];
@@ -59,7 +79,15 @@ pub fn line(model: &Model, width: u16) -> Line<'static> {
 fn segments(model: &Model) -> Vec<Segment> {
     let status = &model.status;
     let mut out = Vec::new();
-    let mut add = |rank, strong, text: String| out.push(Segment { text, rank, strong });
+    let mut add = |rank, strong, text: String| {
+        let fixed = text.len();
+        out.push(Segment {
+            text,
+            rank,
+            strong,
+            fixed,
+        });
+    };
     add(
         0,
         true,
@@ -82,11 +110,7 @@ fn segments(model: &Model) -> Vec<Segment> {
         };
         let elapsed = model.clock.now.saturating_sub(running.since);
         let elapsed = if elapsed.as_secs() > 0 && model.review.is_none() {
-            format!(
-                " {}",
-                cells::duration(std::time::Duration::from_secs(elapsed.as_secs()))
-                    .replace(".0s", "s")
-            )
+            format!(" {}", cells::seconds(elapsed))
         } else {
             String::new()
         };
@@ -111,11 +135,12 @@ fn segments(model: &Model) -> Vec<Segment> {
         Some(SandboxState::Unavailable { reason }) => {
             let first = reason.lines().next().unwrap_or_default();
             let first = first.strip_prefix("no container engine: ").unwrap_or(first);
-            add(
-                3,
-                false,
-                format!("no python: {}", wrap::clip(&sanitize::label(first), REASON)),
-            );
+            out.push(Segment {
+                text: format!("no python: {}", sanitize::label(first)),
+                rank: PYTHON,
+                strong: false,
+                fixed: "no python".len(),
+            });
         }
     }
     out
