@@ -3,6 +3,8 @@
 //! A file ten times as long, patched at its end, may take at most twelve times as long, in every stage; so
 //! may the error for a hunk that is nowhere. Prints one line a case and fails where the figure is missed.
 
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
 use descant::patch::locate::locate;
 use descant::patch::v4a::{FileOperation, PatchHunk, parse};
 use std::hint::black_box;

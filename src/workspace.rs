@@ -5,13 +5,17 @@
 //! raced. Nothing else in the crate opens a file of the user's tree. git is never run, and of a repository's
 //! configuration nothing is believed: the root is where `.git` lies, whatever `core.worktree` says.
 
+mod error;
 mod files;
 mod path;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub use files::{FileContent, Staged, WorkspaceError, WriteMode};
+pub use error::WorkspaceError;
+pub use files::{FileContent, FileMetadata, MAX_READ};
 pub use path::{PathError, WorkspacePath};
+pub use write::{Staged, WriteMode};
 
 use std::collections::BTreeSet;
 use std::io;

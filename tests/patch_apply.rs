@@ -1,5 +1,7 @@
 //! Plans against git itself, and reviews from the text of a patch to the answer the model gets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use descant::patch::{
     self, ChangeKind, Decision, Decisions, FilePlan, HunkId, Journal, LocateStage, Plan,
 };

@@ -2,6 +2,8 @@
 //! `patch.txt`, and either `expected/` (the tree after) or `error.txt` (what the model is told). Each runs
 //! through parse, plan, git2 and journal; then undo has to bring every byte back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use descant::patch::{self, Decisions, Journal};
 use descant::workspace::Workspace;
 use std::collections::BTreeMap;

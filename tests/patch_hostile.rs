@@ -3,6 +3,8 @@
 //! Rows S1 (hostile paths and files), S6 (files edited during a review) and S9 (a hostile repository
 //! configuration) of the safety table, for text files.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use descant::patch::{self, Decisions, Journal};
 use descant::workspace::Workspace;
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@
 //! comes before the files, another after them, and [`Journal::open`] settles whatever lies between.
 
 mod record;
+mod recover;
 mod run;
 mod store;
 #[cfg(test)]

@@ -33,7 +33,11 @@ fn paths_are_normalised() {
         ("ünï/日本.txt", "ünï/日本.txt"),
         ("a b/c d", "a b/c d"),
     ] {
-        assert_eq!(WorkspacePath::parse(text).map(|path| path.to_string()), Ok(wanted.to_owned()), "{text:?}");
+        assert_eq!(
+            WorkspacePath::parse(text).map(|path| path.to_string()),
+            Ok(wanted.to_owned()),
+            "{text:?}"
+        );
     }
 }
 
@@ -111,13 +115,22 @@ fn paths_that_leave_or_deceive_are_refused() {
     ] {
         let error = WorkspacePath::parse(text).unwrap_err();
         assert_eq!(kind(&error), wanted, "{text:?}: {error}");
-        assert!(!error.to_string().chars().any(|c| c.is_control() && c != '\n'), "{text:?} is shown as it is");
+        assert!(
+            !error
+                .to_string()
+                .chars()
+                .any(|c| c.is_control() && c != '\n'),
+            "{text:?} is shown as it is"
+        );
     }
 }
 
 #[test]
 fn a_path_is_checked_when_it_is_read_back() {
-    assert_eq!(serde_json::from_str::<WorkspacePath>("\"a/b\"").unwrap(), path("a/b"));
+    assert_eq!(
+        serde_json::from_str::<WorkspacePath>("\"a/b\"").unwrap(),
+        path("a/b")
+    );
     assert!(serde_json::from_str::<WorkspacePath>("\"../b\"").is_err());
 }
 
@@ -125,11 +138,24 @@ fn a_path_is_checked_when_it_is_read_back() {
 fn models_and_users_name_files_in_several_ways() {
     let (home, workspace) = folder();
     let absolute = home.path().join("root/src/a.rs");
-    for text in ["src/a.rs", "./src/a.rs", "/workspace/src/a.rs", " src/a.rs ", "`src/a.rs`", absolute.to_str().unwrap()] {
+    for text in [
+        "src/a.rs",
+        "./src/a.rs",
+        "/workspace/src/a.rs",
+        " src/a.rs ",
+        "`src/a.rs`",
+        absolute.to_str().unwrap(),
+    ] {
         assert_eq!(workspace.relative(text), Ok(path("src/a.rs")), "{text}");
     }
     let beside = home.path().join("root2/src/a.rs");
-    for text in ["/workspace/../etc/passwd", "/workspace2/a", "/workspace", beside.to_str().unwrap(), "/workspace/.git/x"] {
+    for text in [
+        "/workspace/../etc/passwd",
+        "/workspace2/a",
+        "/workspace",
+        beside.to_str().unwrap(),
+        "/workspace/.git/x",
+    ] {
         assert!(workspace.relative(text).is_err(), "{text}");
     }
 }
@@ -141,7 +167,11 @@ fn the_root_is_where_git_lies_whatever_its_configuration_says() {
     let repository = git2::Repository::init(&root).unwrap();
     let outside = home.path().join("elsewhere");
     fs::create_dir(&outside).unwrap();
-    repository.config().unwrap().set_str("core.worktree", outside.to_str().unwrap()).unwrap();
+    repository
+        .config()
+        .unwrap()
+        .set_str("core.worktree", outside.to_str().unwrap())
+        .unwrap();
     fs::create_dir_all(root.join("a/b")).unwrap();
     let workspace = Workspace::discover(&root.join("a/b")).unwrap();
     assert_eq!(workspace.root(), root.canonicalize().unwrap());
@@ -161,33 +191,64 @@ fn the_branch_before_and_after_the_first_commit_and_without_one() {
     let workspace = Workspace::open(home.path()).unwrap();
     assert_eq!(workspace.branch().as_deref(), Some("topic/x"));
     let by = git2::Signature::now("a", "a@b").unwrap();
-    let tree = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();
-    let commit = repository.commit(Some("HEAD"), &by, &by, "m", &tree, &[]).unwrap();
+    let tree = repository
+        .find_tree(repository.treebuilder(None).unwrap().write().unwrap())
+        .unwrap();
+    let commit = repository
+        .commit(Some("HEAD"), &by, &by, "m", &tree, &[])
+        .unwrap();
     assert_eq!(workspace.branch().as_deref(), Some("topic/x"));
     repository.set_head_detached(commit).unwrap();
-    assert_eq!(workspace.branch(), commit.to_string().get(..7).map(str::to_owned));
+    assert_eq!(
+        workspace.branch(),
+        commit.to_string().get(..7).map(str::to_owned)
+    );
 }
 
 #[test]
 fn read_stage_replace_create_remove() {
     let (home, workspace) = folder();
     let root = home.path().join("root");
-    assert!(matches!(workspace.read(&path("a")), Err(WorkspaceError::NotFound { .. })));
-    assert!(matches!(workspace.read(&path("x/a")), Err(WorkspaceError::NotFound { .. })));
+    assert!(matches!(
+        workspace.read(&path("a")),
+        Err(WorkspaceError::NotFound { .. })
+    ));
+    assert!(matches!(
+        workspace.read(&path("x/a")),
+        Err(WorkspaceError::NotFound { .. })
+    ));
     assert_eq!(workspace.metadata(&path("x/a")).unwrap(), None);
 
     let new = WriteMode::New { executable: false };
-    workspace.stage(&path("a"), b"one", new, "t").unwrap().create().unwrap();
+    workspace
+        .stage(&path("a"), b"one", new, "t")
+        .unwrap()
+        .create()
+        .unwrap();
     assert_eq!(workspace.read(&path("a")).unwrap().bytes, b"one");
     let late = workspace.stage(&path("a"), b"two", new, "t").unwrap();
     assert!(matches!(late.create(), Err(WorkspaceError::Exists { .. })));
     assert_eq!(workspace.read(&path("a")).unwrap().bytes, b"one");
-    workspace.stage(&path("a"), b"two", WriteMode::Exact(0o600), "t").unwrap().replace().unwrap();
+    workspace
+        .stage(&path("a"), b"two", WriteMode::Exact(0o600), "t")
+        .unwrap()
+        .replace()
+        .unwrap();
     assert_eq!(workspace.read(&path("a")).unwrap().bytes, b"two");
     #[cfg(unix)]
     assert_eq!(workspace.read(&path("a")).unwrap().mode, 0o600);
-    assert!(matches!(workspace.read_up_to(&path("a"), 2), Err(WorkspaceError::TooLarge { len: 3, limit: 2, .. })));
-    workspace.stage(&path("a"), b"three", new, "t").unwrap().discard();
+    assert!(matches!(
+        workspace.read_up_to(&path("a"), 2),
+        Err(WorkspaceError::TooLarge {
+            len: 3,
+            limit: 2,
+            ..
+        })
+    ));
+    workspace
+        .stage(&path("a"), b"three", new, "t")
+        .unwrap()
+        .discard();
     workspace.remove(&path("a")).unwrap();
     assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
 }
@@ -202,10 +263,21 @@ fn missing_parents_are_named_created_and_removed() {
         assert!(workspace.create_folder(folder).unwrap());
         assert!(!workspace.create_folder(folder).unwrap());
     }
-    assert!(workspace.missing_parents(&path("x/y/z/f")).unwrap().is_empty());
-    assert!(!workspace.remove_empty_folder(&path("x/y")).unwrap(), "not empty");
+    assert!(
+        workspace
+            .missing_parents(&path("x/y/z/f"))
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        !workspace.remove_empty_folder(&path("x/y")).unwrap(),
+        "not empty"
+    );
     assert!(workspace.remove_empty_folder(&path("x/y/z")).unwrap());
-    assert!(!workspace.remove_empty_folder(&path("x/y/z")).unwrap(), "gone");
+    assert!(
+        !workspace.remove_empty_folder(&path("x/y/z")).unwrap(),
+        "gone"
+    );
     assert!(workspace.missing_parents(&path("f")).unwrap().is_empty());
 }
 
@@ -215,8 +287,20 @@ fn names_that_differ_only_in_case_are_found() {
     fs::create_dir_all(home.path().join("root/Src")).unwrap();
     fs::write(home.path().join("root/Src/Main.rs"), "").unwrap();
     assert_eq!(workspace.case_twin(&path("Src/Main.rs")).unwrap(), None);
-    assert_eq!(workspace.case_twin(&path("Src/main.rs")).unwrap().as_deref(), Some("Src/Main.rs"));
-    assert_eq!(workspace.case_twin(&path("src/main.rs")).unwrap().as_deref(), Some("Src"));
+    assert_eq!(
+        workspace
+            .case_twin(&path("Src/main.rs"))
+            .unwrap()
+            .as_deref(),
+        Some("Src/Main.rs")
+    );
+    assert_eq!(
+        workspace
+            .case_twin(&path("src/main.rs"))
+            .unwrap()
+            .as_deref(),
+        Some("Src")
+    );
     assert_eq!(workspace.case_twin(&path("Src/new/file.rs")).unwrap(), None);
 }
 
@@ -282,7 +366,11 @@ mod unix {
         for name in ["parent/new", "dangling/x", "parent-inside/new"] {
             let new = WriteMode::New { executable: false };
             assert!(workspace.stage(&path(name), b"x", new, "t").is_err());
-            assert!(workspace.create_folder(&path(&format!("{name}/d"))).is_err());
+            assert!(
+                workspace
+                    .create_folder(&path(&format!("{name}/d")))
+                    .is_err()
+            );
         }
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
         assert_eq!(fs::read(outside.join("secret")).unwrap(), b"s");
@@ -293,19 +381,27 @@ mod unix {
     fn pipes_sockets_and_devices_are_refused_without_waiting() {
         let (home, workspace) = folder();
         let root = home.path().join("root");
-        let status = std::process::Command::new("mkfifo").arg(root.join("pipe")).status();
+        let status = std::process::Command::new("mkfifo")
+            .arg(root.join("pipe"))
+            .status();
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
         let mut names = vec!["socket"];
         if status.is_ok_and(|status| status.success()) {
             names.push("pipe");
         }
-        let device = std::process::Command::new("mknod").arg(root.join("null")).args(["c", "1", "3"]).output();
+        let device = std::process::Command::new("mknod")
+            .arg(root.join("null"))
+            .args(["c", "1", "3"])
+            .output();
         if device.is_ok_and(|output| output.status.success()) {
             names.push("null");
         }
         for name in names {
             for error in refused(&workspace, name) {
-                assert!(error.contains("a device, pipe or socket"), "{name}: {error}");
+                assert!(
+                    error.contains("a device, pipe or socket"),
+                    "{name}: {error}"
+                );
             }
         }
     }
@@ -347,7 +443,10 @@ mod unix {
         let workspace = Workspace::discover(&root).unwrap();
         for (name, wanted) in [
             ("meta/config", "meta is the repository's git directory"),
-            ("meta/hooks/pre-commit", "meta is the repository's git directory"),
+            (
+                "meta/hooks/pre-commit",
+                "meta is the repository's git directory",
+            ),
             ("nested/file", "nested is a repository of its own"),
             ("nested/deep/file", "nested is a repository of its own"),
             ("bare.git/config", "bare.git is a repository of its own"),
@@ -366,7 +465,12 @@ mod unix {
     fn a_folder_swapped_for_a_link_lets_nothing_out() {
         let rounds = 10_000;
         let shared = Path::new("/dev/shm");
-        let home = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() }.unwrap();
+        let home = if shared.is_dir() {
+            tempfile::tempdir_in(shared)
+        } else {
+            tempfile::tempdir()
+        }
+        .unwrap();
         let (root, outside) = (home.path().join("root"), home.path().join("outside"));
         fs::create_dir_all(root.join("real")).unwrap();
         fs::create_dir(&outside).unwrap();
@@ -399,16 +503,24 @@ mod unix {
                 if let Ok(staged) = workspace.stage(&file, b"inside", mode, &round.to_string()) {
                     let _ = staged.replace();
                 }
-                if let Ok(staged) = workspace.stage(&path("dir/new"), b"new", mode, &round.to_string()) {
+                if let Ok(staged) =
+                    workspace.stage(&path("dir/new"), b"new", mode, &round.to_string())
+                {
                     let _ = staged.create();
                 }
                 let _ = workspace.remove(&path("dir/new"));
             }
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
-        let names: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(&outside)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["file"]);
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"outside");
-        assert!(through > 0 && refused > 0, "{through} read, {refused} refused: no race took place");
+        assert!(
+            through > 0 && refused > 0,
+            "{through} read, {refused} refused: no race took place"
+        );
     }
 }

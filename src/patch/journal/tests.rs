@@ -115,11 +115,7 @@ fn apply_undo_redo_bring_back_every_byte_and_mode() {
     let applied = apply_all(&place, &mut journal, EVERYTHING).unwrap();
     let after = tree(&place.root);
     assert_eq!(applied.checkpoint, 1);
-    let kinds: Vec<ChangeKind> = applied
-        .changes
-        .iter()
-        .map(|change| change.kind.clone())
-        .collect();
+    let kinds: Vec<ChangeKind> = applied.changes.iter().map(|change| change.kind).collect();
     assert_eq!(
         kinds,
         [
@@ -135,11 +131,7 @@ fn apply_undo_redo_bring_back_every_byte_and_mode() {
     let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
     let undone = journal.undo(&place.workspace).unwrap();
     assert_eq!(tree(&place.root), before);
-    let kinds: Vec<ChangeKind> = undone
-        .changes
-        .iter()
-        .map(|change| change.kind.clone())
-        .collect();
+    let kinds: Vec<ChangeKind> = undone.changes.iter().map(|change| change.kind).collect();
     assert_eq!(
         kinds,
         [

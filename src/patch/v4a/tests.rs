@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::marker::header_of;
 use super::*;
 use proptest::prelude::*;
 
