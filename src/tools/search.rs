@@ -47,7 +47,7 @@ pub(super) fn run(
     let matcher = RegexMatcherBuilder::new()
         .line_terminator(Some(b'\n'))
         .build(pattern)
-        .map_err(|error| ToolError::Regex(error.to_string()))?;
+        .map_err(|error| ToolError::Regex(said(pattern, &error)))?;
     let mut searcher = SearcherBuilder::new()
         .line_number(true)
         .binary_detection(BinaryDetection::quit(b'\0'))
@@ -66,6 +66,15 @@ pub(super) fn run(
         })
     })?;
     Ok(found.render())
+}
+
+/// Where the pattern is wrong. `grep-regex` wraps the pattern before it parses it, so its own caret points
+/// beside the place.
+fn said(pattern: &str, error: &grep_regex::Error) -> String {
+    match regex::bytes::Regex::new(pattern) {
+        Err(error) => error.to_string(),
+        Ok(_) => error.to_string(),
+    }
 }
 
 #[derive(Default)]

@@ -1,0 +1,121 @@
+//! The record of a conversation is what was said to the model, and a resumed one sends the same ids.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod agent_support;
+
+use agent_support::*;
+use descant::agent::{AgentCommand, AgentEvent, Resumed};
+use descant::conversation::Item;
+use descant::engine::scripted::ScriptedGeneration;
+use descant::session;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn a_resumed_conversation_sends_the_same_ids() {
+    check("a_resumed_conversation_sends_the_same_ids", async {
+        let script = [
+            reason("Look.") + &call("read_file", r#"{"path":"a.txt"}"#),
+            reason("I see.") + &answer("Three lines <|end|> \u{1F600}."),
+            answer("Again."),
+        ];
+        let mut recorded = setup(script.clone());
+        recorded.record = true;
+        let mut rig = recorded.start();
+        rig.turn("What is in a.txt?").await;
+        rig.turn("And again?").await;
+        let expected = rig.engine.requests().pop().unwrap().prompt;
+
+        let path = rig.session.clone().unwrap();
+        let loaded = session::load(&path).unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        assert_eq!(loaded.turns, 2);
+        let users = loaded
+            .items
+            .iter()
+            .filter(|item| matches!(item, Item::User { .. }))
+            .count();
+        assert_eq!((users, loaded.items.len()), (2, 6));
+
+        // As after the first turn, in another process.
+        let mut again = setup([answer("Again.")]);
+        again.resumed = Resumed {
+            items: loaded.items[..4].to_vec(),
+            turns: 1,
+        };
+        let mut second = again.start();
+        let told = second.turn("And again?").await;
+        assert_eq!(told[0], "turn 2: And again?");
+        assert_eq!(second.engine.requests()[0].prompt, expected);
+    });
+}
+
+#[test]
+fn the_record_is_private_and_complete_after_an_interrupt() {
+    check(
+        "the_record_is_private_and_complete_after_an_interrupt",
+        async {
+            let slow = ScriptedGeneration {
+                text: answer("one two three four five six seven eight nine ten"),
+                token_ms: 30,
+                ..Default::default()
+            };
+            let mut recorded = setup([""; 0])
+                .generation(slow)
+                .generation(ScriptedGeneration::new(answer("x")));
+            recorded.record = true;
+            let mut rig = recorded.start();
+            rig.submit("count").await;
+            rig.until(
+                |event| matches!(event, AgentEvent::AnswerDelta(text) if text.contains("three")),
+            )
+            .await;
+            rig.send(AgentCommand::Interrupt).await;
+            rig.rest().await;
+            let path = rig.session.clone().unwrap();
+            let items = session::load(&path).unwrap().items;
+            assert_eq!(
+                items[0],
+                Item::User {
+                    text: "count".into()
+                }
+            );
+            let Item::Generated { tokens } = &items[1] else {
+                panic!("{items:?}")
+            };
+            let said = String::from_utf8(vocabulary().decode_bytes(tokens)).unwrap();
+            assert!(
+                said.starts_with("<|channel|>final<|message|>one two three"),
+                "{said}"
+            );
+            let mode =
+                |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+            let lines = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                lines
+                    .lines()
+                    .last()
+                    .unwrap()
+                    .contains(r#""how":"interrupted""#),
+                "{lines}"
+            );
+        },
+    );
+}
+
+#[test]
+fn a_new_conversation_goes_on_in_the_same_record() {
+    check("a_new_conversation_goes_on_in_the_same_record", async {
+        let mut recorded = setup([answer("1"), answer("2")]);
+        recorded.record = true;
+        let mut rig = recorded.start();
+        rig.turn("one").await;
+        rig.send(AgentCommand::NewConversation).await;
+        rig.turn("two").await;
+        let path = rig.session.clone().unwrap();
+        let items = session::load(&path).unwrap().items;
+        assert_eq!(items.len(), 2);
+        assert_eq!(items[0], Item::User { text: "two".into() });
+    });
+}

@@ -1,0 +1,495 @@
+//! An agent on a scripted engine in a folder of its own, for the `agent_*` tests.
+//!
+//! Prompts are rendered for GPT-OSS, which needs an environment variable to be set before the process starts
+//! (see `harmony::vocab`). So [`check`] runs the test binary once more with it and reports what that said.
+
+#![allow(dead_code)]
+
+use descant::agent::{
+    Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
+    ModelOptions, Resumed, ReviewId,
+};
+use descant::conversation::{Effort, PromptProfile};
+use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
+use descant::engine::{Engine, Sampling};
+use descant::harmony::vocab::{ENCODINGS_VARIABLE, Vocabulary, encodings_dir};
+use descant::patch::{Decision, Decisions, Journal, Plan};
+use descant::sandbox::{CellExit, CellResult, SandboxError};
+use descant::session;
+use descant::tools::python::Interpreter;
+use descant::workspace::Workspace;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Longest wait for an event; far above any test's need, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent-data")
+}
+
+/// Runs `test` in a process whose environment names the vocabulary's folder.
+pub fn check(name: &str, test: impl Future<Output = ()>) {
+    let folder = encodings_dir(&data_dir());
+    if std::env::var_os(ENCODINGS_VARIABLE).as_deref() == Some(folder.as_os_str()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        return runtime.block_on(test);
+    }
+    static CHILD: OnceLock<Output> = OnceLock::new();
+    let child = CHILD.get_or_init(|| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(std::env::args_os().skip(1))
+            .env(ENCODINGS_VARIABLE, &folder)
+            .output()
+            .unwrap()
+    });
+    let said = String::from_utf8_lossy(&child.stdout);
+    let passed = said
+        .lines()
+        .any(|line| line == format!("test {name} ... ok"));
+    assert!(
+        child.status.success() || passed,
+        "{said}\n{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
+}
+
+pub fn vocabulary() -> Arc<Vocabulary> {
+    static VOCABULARY: OnceLock<Arc<Vocabulary>> = OnceLock::new();
+    VOCABULARY
+        .get_or_init(|| Vocabulary::load(&data_dir()).unwrap())
+        .clone()
+}
+
+pub fn reason(text: &str) -> String {
+    format!("<|channel|>analysis<|message|>{text}<|end|><|start|>assistant")
+}
+
+pub fn answer(text: &str) -> String {
+    format!("<|channel|>final<|message|>{text}<|return|>")
+}
+
+pub fn call(tool: &str, arguments: &str) -> String {
+    format!(
+        "<|channel|>commentary to=functions.{tool} <|constrain|>json<|message|>{arguments}<|call|>"
+    )
+}
+
+pub fn python(code: &str) -> String {
+    format!("<|channel|>analysis to=python code<|message|>{code}<|call|>")
+}
+
+/// An update of one line of `path`.
+pub fn patch(path: &str, old: &str, new: &str) -> String {
+    format!("*** Begin Patch\n*** Update File: {path}\n@@\n-{old}\n+{new}\n*** End Patch")
+}
+
+pub struct Rig {
+    pub dir: TempDir,
+    pub home: TempDir,
+    pub engine: Arc<ScriptedEngine>,
+    pub handle: AgentHandle,
+    pub python: Arc<FakePython>,
+    pub session: Option<PathBuf>,
+}
+
+/// What a rig is made of; change what the test is about.
+pub struct Setup {
+    pub script: Script,
+    pub files: Vec<(&'static str, String)>,
+    pub approvals: ApprovalPolicy,
+    pub python: Result<Vec<Cell>, &'static str>,
+    /// How long the container takes to start.
+    pub python_delay: Duration,
+    pub max_tokens: usize,
+    pub limits: Limits,
+    pub record: bool,
+    pub resumed: Resumed,
+    pub load_fails: Option<descant::engine::EngineError>,
+}
+
+pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup {
+    Setup {
+        script: Script::of(generations),
+        files: vec![
+            ("a.txt", "one\ntwo\nthree\n".into()),
+            (
+                "src/greet.py",
+                "def greet(name):\n    print(\"Hi \" + name)\n".into(),
+            ),
+        ],
+        approvals: ApprovalPolicy::ApplyAll,
+        python: Ok(Vec::new()),
+        python_delay: Duration::ZERO,
+        max_tokens: 4_096,
+        limits: Limits::default(),
+        record: false,
+        resumed: Resumed::default(),
+        load_fails: None,
+    }
+}
+
+impl Setup {
+    pub fn generation(mut self, generation: ScriptedGeneration) -> Setup {
+        self.script.generations.push(generation);
+        self
+    }
+
+    pub fn review(mut self) -> Setup {
+        self.approvals = ApprovalPolicy::Review;
+        self
+    }
+
+    pub fn start(self) -> Rig {
+        let dir = tempfile::tempdir().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        for (path, text) in &self.files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let workspace = Workspace::open(dir.path()).unwrap();
+        let journal = Journal::open(home.path(), &workspace).unwrap();
+        let vocabulary = vocabulary();
+        let load = Duration::from_millis(self.script.load_ms);
+        let engine = Arc::new(ScriptedEngine::new(self.script, vocabulary.clone()));
+        let loaded: Arc<dyn Engine> = engine.clone();
+        let fails = self.load_fails;
+        let (progress_sender, progress) = tokio::sync::mpsc::channel(4);
+        let outcome = async move {
+            tokio::time::sleep(load).await;
+            let stage = "weights";
+            let told = descant::engine::LoadProgress {
+                stage,
+                bytes: Some((1, 2)),
+                elapsed: load,
+            };
+            progress_sender.send(told).await.unwrap();
+            tokio::task::yield_now().await;
+            match fails {
+                Some(error) => Err(error),
+                None => Ok((loaded, vocabulary)),
+            }
+        };
+        let writer = self.record.then(|| {
+            session::Writer::create(home.path(), dir.path(), "scripted", std::time::UNIX_EPOCH)
+                .unwrap()
+        });
+        let session = writer.as_ref().map(|writer| writer.path().to_owned());
+        let python = Arc::new(FakePython::default());
+        let start = {
+            let python = python.clone();
+            async move {
+                tokio::time::sleep(self.python_delay).await;
+                match self.python {
+                    Ok(cells) => {
+                        python.cells.lock().unwrap().extend(cells);
+                        Ok(Box::new(Shared(python)) as Box<dyn Interpreter>)
+                    }
+                    Err(reason) => Err(SandboxError::NoEngine {
+                        reason: reason.into(),
+                        hint: "install docker".into(),
+                    }),
+                }
+            }
+        };
+        let handle = Agent::spawn(AgentOptions {
+            workspace: Arc::new(workspace),
+            journal,
+            model_load: ModelLoad {
+                progress,
+                outcome: outcome.boxed(),
+            },
+            sandbox: start.boxed(),
+            model: ModelOptions {
+                effort: Effort::Low,
+                sampling: Sampling::GREEDY,
+                max_tokens: self.max_tokens,
+                date: "2026-11-20".into(),
+                instructions: "Be brief.".into(),
+            },
+            approvals: self.approvals,
+            session: writer,
+            resumed: self.resumed,
+            limits: self.limits,
+        });
+        Rig {
+            dir,
+            home,
+            engine,
+            handle,
+            python,
+            session,
+        }
+    }
+}
+
+impl Rig {
+    pub async fn send(&self, command: AgentCommand) {
+        self.handle.commands.send(command).await.unwrap();
+    }
+
+    pub async fn submit(&self, text: &str) {
+        self.send(AgentCommand::Submit(text.into())).await;
+    }
+
+    pub async fn next(&mut self) -> AgentEvent {
+        tokio::time::timeout(PATIENCE, self.handle.events.recv())
+            .await
+            .expect("no event came")
+            .expect("the agent ended")
+    }
+
+    /// Events up to and with the first that `wanted` takes.
+    pub async fn until(&mut self, wanted: impl Fn(&AgentEvent) -> bool) -> Vec<AgentEvent> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next().await;
+            let found = wanted(&event);
+            events.push(event);
+            if found {
+                return events;
+            }
+        }
+    }
+
+    /// The events of one turn, in words.
+    pub async fn turn(&mut self, prompt: &str) -> Vec<String> {
+        self.submit(prompt).await;
+        told(&self.until(is_end).await)
+    }
+
+    /// The rest of the running turn, in words.
+    pub async fn rest(&mut self) -> Vec<String> {
+        told(&self.until(is_end).await)
+    }
+
+    /// Waits for the question and takes the plan along.
+    pub async fn review(&mut self) -> (ReviewId, Box<Plan>) {
+        let events = self
+            .until(|event| matches!(event, AgentEvent::ReviewRequested { .. }))
+            .await;
+        match events.into_iter().last() {
+            Some(AgentEvent::ReviewRequested { review, plan, .. }) => (review, plan),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn decide(&self, review: ReviewId, plan: Box<Plan>, decisions: Decisions) {
+        self.send(AgentCommand::Review {
+            review,
+            plan,
+            decisions,
+        })
+        .await;
+    }
+
+    pub fn file(&self, path: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(path)).unwrap()
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.dir.path().join(path), text).unwrap();
+    }
+
+    /// What follows the fixed prompt in the last prompt, special tokens spelled.
+    pub fn last_prompt(&self) -> String {
+        let prompt = self.engine.prompts().pop().unwrap();
+        let (_, history) = prompt.split_once("<|start|>user").unwrap();
+        format!("<|start|>user{history}")
+    }
+
+    pub async fn shut_down(self) {
+        let Rig { handle, .. } = self;
+        handle.commands.send(AgentCommand::Shutdown).await.unwrap();
+        let mut events = handle.events;
+        let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
+        tokio::time::timeout(PATIENCE, handle.task)
+            .await
+            .unwrap()
+            .unwrap();
+        drain.await.unwrap();
+    }
+}
+
+pub fn is_end(event: &AgentEvent) -> bool {
+    matches!(
+        event,
+        AgentEvent::TurnDone { .. }
+            | AgentEvent::TurnFailed { .. }
+            | AgentEvent::TurnInterrupted { .. }
+    )
+}
+
+/// Events in words, those left out that depend on timing (deltas, progress, usage).
+pub fn told(events: &[AgentEvent]) -> Vec<String> {
+    events.iter().filter_map(tell).collect()
+}
+
+fn tell(event: &AgentEvent) -> Option<String> {
+    Some(match event {
+        AgentEvent::ModelFailed(error) => format!("model failed: {error}"),
+        AgentEvent::TurnStarted { turn, prompt } => format!("turn {}: {prompt}", turn.0),
+        AgentEvent::Queued { text } => format!("queued: {text}"),
+        AgentEvent::ReasoningDone(text) => format!("reasoning: {text}"),
+        AgentEvent::AnswerDone { text, last: true } => format!("answer: {text}"),
+        AgentEvent::AnswerDone { text, last: false } => format!("preamble: {text}"),
+        AgentEvent::ToolStarted { call, summary, .. } => format!("call {}: {summary}", call.0),
+        AgentEvent::ToolOutput { call, text } => format!("output {}: {text}", call.0),
+        AgentEvent::ToolFinished {
+            call,
+            status,
+            output,
+            exit_code,
+            ..
+        } => {
+            let code = exit_code
+                .map(|code| format!(" exit {code}"))
+                .unwrap_or_default();
+            format!("{status:?} {}{code}: {output}", call.0)
+        }
+        AgentEvent::ToolUnavailable { tool, reason } => format!("unavailable {tool}: {reason}"),
+        AgentEvent::ReviewRequested { review, .. } => format!("review {}", review.0),
+        AgentEvent::ReviewDone {
+            review,
+            applied,
+            declined_hunks,
+            ..
+        } => {
+            let written = applied.as_ref().map_or(0, |applied| applied.changes.len());
+            format!(
+                "reviewed {}: {written} files written, {declined_hunks} declined",
+                review.0
+            )
+        }
+        AgentEvent::TurnDone { answered, .. } => format!("done, answered: {answered}"),
+        AgentEvent::TurnFailed { error, .. } => format!("failed: {error}"),
+        AgentEvent::TurnInterrupted { .. } => "interrupted".into(),
+        AgentEvent::Notice(text) => format!("notice: {text}"),
+        AgentEvent::Problem(text) => format!("problem: {text}"),
+        AgentEvent::ModelLoading(_)
+        | AgentEvent::ModelReady(_)
+        | AgentEvent::Sandbox(_)
+        | AgentEvent::Prefill { .. }
+        | AgentEvent::ReasoningDelta(_)
+        | AgentEvent::AnswerDelta(_)
+        | AgentEvent::ToolCallDelta { .. }
+        | AgentEvent::Context { .. }
+        | AgentEvent::Generation(_) => return None,
+    })
+}
+
+pub fn reject(note: &str) -> Decision {
+    Decision::Reject {
+        note: (!note.is_empty()).then(|| note.to_owned()),
+    }
+}
+
+/// Every file beneath a folder, with its bytes.
+pub fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let kind = path.symlink_metadata().unwrap().file_type();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_symlink() {
+                let target = std::fs::read_link(&path).unwrap();
+                files.insert(path, target.into_os_string().into_encoded_bytes());
+            } else {
+                files.insert(path.clone(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// What one cell does.
+#[derive(Debug)]
+pub enum Cell {
+    Ends(&'static str, CellExit),
+    /// Prints, then runs until it is interrupted.
+    Hangs(&'static str),
+    Breaks,
+}
+
+/// A Python that plays its cells in order.
+#[derive(Debug, Default)]
+pub struct FakePython {
+    cells: Mutex<VecDeque<Cell>>,
+    pub ran: Mutex<Vec<String>>,
+    pub stopped: Mutex<bool>,
+}
+
+struct Shared(Arc<FakePython>);
+
+impl Interpreter for Shared {
+    fn description(&self) -> &str {
+        "fake 1.0"
+    }
+
+    fn run<'a>(
+        &'a self,
+        code: &'a str,
+        mut output: Box<dyn FnMut(&str) + Send + 'a>,
+        cancel: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<CellResult, SandboxError>> {
+        async move {
+            self.0.ran.lock().unwrap().push(code.into());
+            let cell = self
+                .0
+                .cells
+                .lock()
+                .unwrap()
+                .pop_front()
+                .expect("one more cell than scripted");
+            let (text, exit) = match cell {
+                Cell::Ends(text, exit) => (text, exit),
+                Cell::Hangs(text) => {
+                    output(text);
+                    cancel.cancelled().await;
+                    return Ok(CellResult {
+                        output: text.into(),
+                        exit: CellExit::Interrupted,
+                    });
+                }
+                Cell::Breaks => return Err(SandboxError::Kernel("the pipe closed".into())),
+            };
+            output(text);
+            Ok(CellResult {
+                output: text.into(),
+                exit,
+            })
+        }
+        .boxed()
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        async move { *self.0.stopped.lock().unwrap() = true }.boxed()
+    }
+}
+
+pub fn demo_profile(mut setup: Setup) -> Setup {
+    setup.script.profile = PromptProfile::Demo;
+    setup
+}
+
+/// How long `work` took.
+pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let begun = Instant::now();
+    let done = work.await;
+    (done, begun.elapsed())
+}
