@@ -240,3 +240,55 @@ fn plain(error: &bollard::errors::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_comes_before_podman_and_rootless_before_the_machines() {
+        let locator = EngineLocator {
+            docker_host: None,
+            runtime_dir: Some(PathBuf::from("/run/user/1000")),
+            home: Some(PathBuf::from("/home/ada")),
+        };
+        let sockets = locator.sockets();
+        let place = |path: &str| {
+            sockets
+                .iter()
+                .position(|socket| socket == Path::new(path))
+                .expect(path)
+        };
+        let order = [
+            "/run/user/1000/docker.sock",
+            "/var/run/docker.sock",
+            "/home/ada/.docker/run/docker.sock",
+            "/home/ada/.colima/default/docker.sock",
+            "/run/user/1000/podman/podman.sock",
+            "/run/podman/podman.sock",
+        ];
+        assert!(order.map(place).is_sorted());
+        let bare = EngineLocator::default().sockets();
+        assert_eq!(
+            bare,
+            ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from)
+        );
+    }
+
+    #[test]
+    fn the_hint_fits_the_reason() {
+        let hint = |why: &str| match no_engine("reason".to_owned(), why) {
+            SandboxError::NoEngine { hint, .. } => hint,
+            other => panic!("{other}"),
+        };
+        assert!(hint(DENIED).contains("usermod -aG docker"));
+        assert!(hint("it does not answer within 5 s").contains("restart"));
+        assert!(hint("nothing listens there").contains("install or start"));
+    }
+}
