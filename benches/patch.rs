@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const FIGURE: f64 = 12.0;
 const LINES: usize = 20_000;
+const BATCH: Duration = Duration::from_millis(20);
 
 fn hunks(body: &str) -> Vec<PatchHunk> {
     let text = format!("*** Begin Patch\n*** Update File: f\n{body}*** End Patch\n");
@@ -27,16 +28,16 @@ fn hunks(body: &str) -> Vec<PatchHunk> {
     }
 }
 
-/// The fastest of several runs, which is the one least disturbed.
-fn fastest(file: &[&str], hunks: &[PatchHunk]) -> Duration {
-    (0..7)
-        .map(|_| {
-            let start = Instant::now();
-            let _ = black_box(locate(black_box(file), black_box(hunks)));
-            start.elapsed()
-        })
-        .min()
-        .unwrap_or_default()
+/// Time of one search, from as many as fill `BATCH`. Batches of one length: on a busy machine a long
+/// measurement is interrupted and a short one is not, which would look like growth.
+fn time_of(file: &[&str], hunks: &[PatchHunk]) -> Duration {
+    let start = Instant::now();
+    let mut searches = 0;
+    while start.elapsed() < BATCH {
+        let _ = black_box(locate(black_box(file), black_box(hunks)));
+        searches += 1;
+    }
+    start.elapsed() / searches
 }
 
 fn main() {
@@ -83,12 +84,22 @@ fn main() {
     ];
     let mut missed = Vec::new();
     for (name, make) in cases {
-        let [small, large] = [LINES, 10 * LINES].map(|n| {
-            let (text, body) = make(n);
-            let file: Vec<&str> = text.lines().collect();
-            fastest(&file, &hunks(&body))
-        });
-        let ratio = large.as_secs_f64() / small.as_secs_f64();
+        let [(small_text, small_body), (large_text, large_body)] = [make(LINES), make(10 * LINES)];
+        let [small_file, large_file] =
+            [&small_text, &large_text].map(|text| text.lines().collect::<Vec<_>>());
+        let [small_hunks, large_hunks] = [hunks(&small_body), hunks(&large_body)];
+        // Neighbours in time, and the median of their ratios: other programs come and go meanwhile.
+        let mut rounds: Vec<(f64, Duration, Duration)> = (0..25)
+            .map(|_| {
+                (
+                    time_of(&small_file, &small_hunks),
+                    time_of(&large_file, &large_hunks),
+                )
+            })
+            .map(|(small, large)| (large.as_secs_f64() / small.as_secs_f64(), small, large))
+            .collect();
+        rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, small, large) = rounds[rounds.len() / 2];
         println!(
             "locate {name:<16} {small:>10.1?} -> {large:>10.1?}  x{ratio:.1} (at most x{FIGURE})"
         );
