@@ -198,7 +198,15 @@ impl Sandbox {
         // Taken out while the cell runs: if this future is dropped, so is the container, whose state is unknown.
         let mut container = match place.take() {
             Some(container) => container,
-            None => Container::start(&self.docker, &self.config, &self.facts, &self.owner).await?,
+            None => tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return Err(SandboxError::Stopped),
+                () = cancel.cancelled() => return Ok(CellResult {
+                    output: String::new(),
+                    exit: CellExit::Interrupted,
+                }),
+                started = Container::start(&self.docker, &self.config, &self.facts, &self.owner) => started?,
+            },
         };
         let mut capped = output::Capped::new(self.config.output_limit, &mut output);
         let ran = container

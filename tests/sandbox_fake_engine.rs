@@ -611,6 +611,43 @@ async fn an_engine_that_breaks_between_two_cells_is_tried_again_with_the_next() 
     }
 }
 
+#[tokio::test]
+async fn a_container_that_does_not_come_up_can_be_cancelled_and_stopped() {
+    for step in [Step::Create, Step::Start] {
+        let engine = Engine::start(Behaviour {
+            kernel: Kernel::LeavesInTheMiddle,
+            ..WELL
+        });
+        let config = SandboxConfig {
+            engine_timeout: Duration::from_secs(600),
+            ..engine.config()
+        };
+        let sandbox = Arc::new(Sandbox::start(config).await.unwrap());
+        assert_eq!(run(&sandbox).await.unwrap().exit, CellExit::Died);
+        engine.behaviour.lock().unwrap().fault = Some((step, Fault::Hang));
+        let cancel = CancellationToken::new();
+        let soon = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel.cancel();
+        };
+        let (result, ()) = tokio::join!(sandbox.run_python("1", |_| {}, &cancel), soon);
+        assert_eq!(result.unwrap().exit, CellExit::Interrupted);
+        let waiting = Arc::clone(&sandbox);
+        let waiting = tokio::spawn(async move { run(&waiting).await });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sandbox.stop().await;
+        assert!(matches!(waiting.await.unwrap(), Err(SandboxError::Stopped)));
+        // One that was made is not left behind: the first, and those that hung at their start.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let removed = if step == Step::Start { 3 } else { 1 };
+        assert_eq!(
+            engine.asked("DELETE /containers/c0ffee"),
+            removed,
+            "{step:?}"
+        );
+    }
+}
+
 fn refused(error: SandboxError) -> (String, String) {
     match error {
         SandboxError::NoEngine { reason, hint } => (reason, hint),

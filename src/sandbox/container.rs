@@ -179,12 +179,35 @@ async fn pull(
     }
 }
 
-/// A started container and the attachment to its kernel. Dropping it closes its standard input, at which it leaves.
-pub(super) struct Container {
+/// A container that has been created and must be removed, also when whoever waited for it went away.
+struct Made {
     docker: Docker,
     /// `None` once it has been removed.
     id: Option<String>,
     limit: Duration,
+}
+
+impl Made {
+    async fn remove(mut self) {
+        if let Some(id) = self.id.take() {
+            remove(&self.docker, &id, self.limit).await;
+        }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // A running one leaves by itself; this is for one that never ran, or whose supervisor the code has stopped.
+        if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
+            let (docker, limit) = (self.docker.clone(), self.limit);
+            runtime.spawn(async move { remove(&docker, &id, limit).await });
+        }
+    }
+}
+
+/// A started container and the attachment to its kernel. Dropping it closes its standard input, at which it leaves.
+pub(super) struct Container {
+    made: Made,
     pub(super) kernel: Kernel,
 }
 
@@ -207,16 +230,15 @@ impl Container {
             docker.create_container(None::<CreateContainerOptions>, body),
         )
         .await?;
+        let made = Made {
+            docker: docker.clone(),
+            id: Some(created.id.clone()),
+            limit: config.engine_timeout,
+        };
         match Self::open(docker, &created.id, config.engine_timeout).await {
-            Ok(kernel) => Ok(Self {
-                docker: docker.clone(),
-                id: Some(created.id),
-                limit: config.engine_timeout,
-                kernel,
-            }),
+            Ok(kernel) => Ok(Self { made, kernel }),
             Err(error) => {
-                // It may never have run, and then nothing else removes it.
-                remove(docker, &created.id, config.engine_timeout).await;
+                made.remove().await;
                 Err(error)
             }
         }
@@ -252,32 +274,22 @@ impl Container {
     }
 
     /// Removes it, running or not, and says whether it had run out of memory, as far as can still be known.
-    pub(super) async fn remove(mut self) -> bool {
-        let Some(id) = self.id.take() else {
-            return false;
-        };
-        let inspect = self
+    pub(super) async fn remove(self) -> bool {
+        let Self { made, kernel } = self;
+        let id = made.id.clone().unwrap_or_default();
+        let inspect = made
             .docker
             .inspect_container(&id, None::<InspectContainerOptions>);
-        let memory = match timeout(self.limit, inspect).await {
+        let memory = match timeout(made.limit, inspect).await {
             Ok(Ok(found)) => found
                 .state
                 .and_then(|state| state.oom_killed)
                 .unwrap_or(false),
             Ok(Err(_)) | Err(_) => false,
         };
-        remove(&self.docker, &id, self.limit).await;
+        drop(kernel);
+        made.remove().await;
         memory
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        // It leaves by itself; this is for one whose supervisor was stopped by the code it ran.
-        if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
-            let (docker, limit) = (self.docker.clone(), self.limit);
-            runtime.spawn(async move { remove(&docker, &id, limit).await });
-        }
     }
 }
 
