@@ -403,7 +403,7 @@ def attempt(name, call):
 for host in ("127.0.0.1", "169.254.169.254", "172.17.0.1", "10.0.0.1", "1.1.1.1", "8.8.8.8", "host.docker.internal"):
     for port in (22, 53, 80, 443, 2375):
         attempt((host, port), lambda: socket.create_connection((host, port), 1).close())
-for name in ("localhost.localdomain", "example.com", "deb.debian.org"):
+for name in ("localhost.localdomain", "example.com", "example.org"):
     attempt(name, lambda: socket.getaddrinfo(name, 80))
 attempt("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("8.8.8.8", 53)))
 attempt("udp6", lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"x", ("2001:4860:4860::8888", 53)))
