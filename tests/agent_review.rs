@@ -180,10 +180,7 @@ fn a_file_that_changed_meanwhile_is_asked_about_anew() {
         );
         assert_eq!(
             told,
-            [
-                "reviewed 1: 0 files written, 0 declined",
-                "notice: long.txt changed on disk meanwhile; the patch is located anew",
-            ]
+            ["notice: long.txt changed on disk meanwhile; the patch is located anew"]
         );
         let (review, plan) = rig.review().await;
         assert_eq!(plan.files[0].pre.as_deref(), Some(changed.as_bytes()));
@@ -208,7 +205,7 @@ fn a_patch_that_fits_no_more_is_an_error() {
         rig.decide(review, plan.clone(), Decisions::accept_all(&plan))
             .await;
         let told = rig.rest().await;
-        assert!(told[2].starts_with("Failed 1: Error: long.txt"), "{told:?}");
+        assert!(told[1].starts_with("Failed 1: Error: long.txt"), "{told:?}");
         assert_eq!(rig.file("long.txt"), "something else\n");
     });
 }

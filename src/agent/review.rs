@@ -75,7 +75,7 @@ impl Core {
                     });
                 }
                 Err(Unwritten::Changed(path)) => {
-                    self.done(review, plan, None, 0);
+                    // The question is asked anew under a new number; this one has no end of its own.
                     self.link.send(AgentEvent::Notice(format!(
                         "{path} changed on disk meanwhile; the patch is located anew"
                     )));

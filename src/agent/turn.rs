@@ -40,7 +40,7 @@ struct Progress {
     /// The last call, and how often it was made in a row.
     repeated: Option<(String, String, usize)>,
     nudged: bool,
-    /// A call to no tool, or one without its end, was answered with the error.
+    /// The last call was to no tool, or had no end, and was answered with the error.
     warned: bool,
 }
 
@@ -284,6 +284,7 @@ impl Core {
             };
             match self.call(call, tool).await {
                 Attended::Done(text) => {
+                    progress.warned = false;
                     self.push(Item::ToolResult {
                         call: call.id,
                         tool: tool.role().into(),
