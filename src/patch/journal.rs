@@ -70,7 +70,7 @@ pub struct Recovered {
 pub enum JournalError {
     #[error("{path}: changed on disk meanwhile; nothing was written")]
     Changed { path: WorkspacePath },
-    #[error("{0}; nothing was written")]
+    #[error("{0}\n  nothing was written")]
     Workspace(#[from] WorkspaceError),
     /// Something failed half way, and so did putting it back.
     #[error(
