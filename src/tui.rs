@@ -15,6 +15,8 @@ mod clock;
 mod command;
 mod composer;
 mod diff;
+#[cfg(test)]
+mod docs;
 mod event_loop;
 mod history;
 mod input;
@@ -27,7 +29,8 @@ mod pane;
 mod probe;
 mod review;
 mod sanitize;
-mod terminal;
+#[doc(hidden)] // for the test of a panic
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 #[doc(hidden)] // for benches and tests of the whole

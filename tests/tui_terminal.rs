@@ -1,0 +1,447 @@
+//! The interface on a real pseudo-terminal, against an agent that plays a part: what is on screen, what
+//! keys do, and that every way out leaves the terminal as it was.
+//!
+//! Each test starts this test binary again as the program under the terminal (`the_program`), so nothing
+//! but the library is needed: no model, no container.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
+
+use descant::agent::{AgentCommand, AgentEvent, ReviewId};
+use descant::conversation::{CallId, Effort, TurnId, Usage};
+use descant::patch::{
+    ChangeKind, Decision, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan,
+};
+use descant::tui;
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+const PART: &str = "DESCANT_TEST_PART";
+/// Machines that are busy get this long for what takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Not a test of its own: the program under the terminal.
+#[test]
+#[ignore = "started by the other tests"]
+fn the_program() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    if part == "interface panics" {
+        runtime.block_on(tui::terminal::marked(async {
+            let screen = tui::terminal::Screen::take().unwrap();
+            let _guard = screen.guard_panics(|_| {});
+            panic!("the interface broke");
+        }));
+    }
+    let result = runtime.block_on(async {
+        let (commands, inbox) = mpsc::channel(16);
+        let (outbox, events) = mpsc::channel(64);
+        tokio::spawn(agent(part, inbox, outbox));
+        let options = tui::TuiOptions {
+            theme: "auto".into(),
+            no_color: false,
+            effort: Effort::Medium,
+            branch: Some("main".into()),
+            workspace: "/somewhere/project".into(),
+            model: "gpt-oss-20b".into(),
+            editor: "false".into(),
+            history_file: std::env::var_os("DESCANT_TEST_HISTORY").map(Into::into),
+            prompt: None,
+        };
+        tui::run(options, commands, events).await
+    });
+    assert!(result.is_ok(), "{result:?}");
+}
+
+async fn agent(
+    part: String,
+    mut inbox: mpsc::Receiver<AgentCommand>,
+    events: mpsc::Sender<AgentEvent>,
+) {
+    if part == "agent goes" {
+        return;
+    }
+    if part == "agent panics" {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::spawn(async { panic!("a worker broke") });
+    }
+    let turn = TurnId(1);
+    while let Some(command) = inbox.recv().await {
+        let answer = match command {
+            AgentCommand::Submit(prompt) if part == "review" => {
+                let _ = events.send(AgentEvent::TurnStarted { turn, prompt }).await;
+                let _ = events.send(AgentEvent::ReasoningDelta("I change both.".into())).await;
+                AgentEvent::ReviewRequested { review: ReviewId(1), call: CallId(1), plan: Box::new(plan()) }
+            }
+            AgentCommand::Submit(prompt) => {
+                let notice = format!("got {} bytes", prompt.len());
+                let short: String = prompt.chars().take(20).collect();
+                let _ = events.send(AgentEvent::TurnStarted { turn, prompt: short }).await;
+                let _ = events.send(AgentEvent::Notice(notice)).await;
+                AgentEvent::TurnDone { turn, usage: Usage::default(), answered: true }
+            }
+            AgentCommand::Review { decisions, .. } => {
+                let words: Vec<String> = decisions
+                    .hunks
+                    .values()
+                    .map(|d| match d {
+                        Decision::Accept => "accepted".to_owned(),
+                        Decision::Reject { note } => format!("rejected ({})", note.as_deref().unwrap_or("-")),
+                    })
+                    .collect();
+                let _ = events.send(AgentEvent::Notice(format!("decided: {}", words.join(", ")))).await;
+                AgentEvent::TurnDone { turn, usage: Usage::default(), answered: true }
+            }
+            AgentCommand::Shutdown => return,
+            _ => continue,
+        };
+        let _ = events.send(answer).await;
+    }
+}
+
+fn plan() -> Plan {
+    let hunk = |id: usize, start: usize, old: &str, new: &str| Hunk {
+        id: HunkId(id),
+        old_start: start,
+        old_lines: 1,
+        new_start: start,
+        new_lines: 1,
+        lines: vec![
+            HunkLine { kind: LineKind::Removed, text: old.into() },
+            HunkLine { kind: LineKind::Added, text: new.into() },
+        ],
+    };
+    Plan {
+        files: vec![FilePlan {
+            kind: ChangeKind::Update,
+            path: "calc.py".to_owned().try_into().unwrap(),
+            target: None,
+            pre: Some(b"a = 1\nb = 2\n".to_vec()),
+            post: Some(b"a = 3\nb = 4\n".to_vec()),
+            mode: 0o644,
+            stage: LocateStage::Exact,
+            hunks: vec![hunk(0, 1, "a = 1", "a = 3"), hunk(1, 2, "b = 2", "b = 4")],
+        }],
+    }
+}
+
+fn cells(n: u16) -> NonZero<u16> {
+    NonZero::new(n).unwrap()
+}
+
+/// The terminal and the program on it.
+struct Session {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    writer: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+    raw: Vec<u8>,
+    before: String,
+}
+
+impl Session {
+    fn start(part: &str) -> Session {
+        Session::with(part, &[])
+    }
+
+    fn with(part: &str, variables: &[(&str, &str)]) -> Session {
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "--nocapture", "the_program"]);
+        for unset in ["NO_COLOR", "COLORFGBG", "COLORTERM"] {
+            command.env_remove(unset);
+        }
+        command.env("TERM", "xterm-256color");
+        command.env(PART, part);
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let before = format!("{:?}", pair.master.get_termios());
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let writer = pair.master.take_writer().unwrap();
+        Session {
+            master: pair.master,
+            child,
+            writer,
+            output,
+            screen: vt100::Parser::new(cells(24), cells(80), 0),
+            raw: Vec::new(),
+            before,
+        }
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.writer.write_all(text.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    /// Takes in what comes for `time`, or until the program closed its side; how much came.
+    fn take_in(&mut self, time: Duration) -> usize {
+        match self.output.recv_timeout(time) {
+            Ok(bytes) => {
+                self.screen.process(&bytes);
+                self.raw.extend_from_slice(&bytes);
+                bytes.len()
+            }
+            Err(RecvTimeoutError::Timeout) => 0,
+            Err(RecvTimeoutError::Disconnected) => {
+                std::thread::sleep(Duration::from_millis(5));
+                0
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    fn wait_for(&mut self, what: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.text().contains(what) {
+            assert!(Instant::now() < until, "no {what:?} on\n{}", self.text());
+            self.take_in(Duration::from_millis(50));
+        }
+    }
+
+    /// Until nothing came for a while.
+    fn settle(&mut self) {
+        while self.take_in(Duration::from_millis(400)) > 0 {}
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the end and checks that no mode is left set.
+    fn ended(&mut self, how: &str) -> u32 {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            self.take_in(Duration::from_millis(20));
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "{how}: still running\n{}", self.text());
+        };
+        self.settle();
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen(), "{how}: alternate screen");
+        assert!(!screen.bracketed_paste(), "{how}: bracketed paste");
+        assert!(!screen.hide_cursor(), "{how}: hidden cursor");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "{how}: mouse");
+        assert_eq!(format!("{:?}", self.master.get_termios()), self.before, "{how}: line discipline");
+        status.exit_code()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn one_types_while_the_model_loads_and_the_message_is_sent() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading gpt-oss-20b");
+    assert!(session.screen.screen().alternate_screen());
+    session.type_in("hello there");
+    session.wait_for("› hello there");
+    session.type_in("\r");
+    session.wait_for("got 11 bytes");
+}
+
+#[test]
+fn every_way_out_restores_the_terminal() {
+    type Leave = fn(&mut Session);
+    let ways: [(&str, Leave); 5] = [
+        ("Ctrl+D", |s| s.type_in("\x04")),
+        ("Ctrl+C twice", |s| s.type_in("\x03\x03")),
+        ("/quit", |s| s.type_in("/quit\r")),
+        ("SIGTERM", |s| s.signal(Signal::TERM)),
+        ("SIGHUP", |s| s.signal(Signal::HUP)),
+    ];
+    for (how, leave) in ways {
+        let mut session = Session::start("answer");
+        session.wait_for("loading");
+        session.settle();
+        leave(&mut session);
+        assert_eq!(session.ended(how), 0, "{how}");
+    }
+}
+
+#[test]
+fn a_panic_of_the_interface_is_readable_on_a_restored_terminal() {
+    let mut session = Session::start("interface panics");
+    assert_ne!(session.ended("panic"), 0);
+    let raw = String::from_utf8_lossy(&session.raw).into_owned();
+    let restored = raw.find("\x1b[?1049l").unwrap();
+    assert!(raw[restored..].contains("the interface broke"), "printed after the screen is back: {raw}");
+}
+
+#[test]
+fn a_panic_elsewhere_is_reported_and_the_interface_lives() {
+    let mut session = Session::start("agent panics");
+    session.wait_for("a worker broke");
+    assert!(session.screen.screen().alternate_screen());
+    session.type_in("still here");
+    session.wait_for("› still here");
+}
+
+#[test]
+fn an_agent_that_ends_is_reported() {
+    let mut session = Session::start("agent goes");
+    session.wait_for("the agent stopped");
+    session.type_in("\x04");
+    assert_eq!(session.ended("agent goes"), 0);
+}
+
+#[test]
+fn a_megabyte_of_paste_is_taken_at_once_and_sent_whole() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    let paste = "0123456789abcde\n".repeat(65_536);
+    session.type_in(&format!("\x1b[200~{paste}\x1b[201~"));
+    session.wait_for("[paste 1: 1048576 characters]");
+    session.type_in("\r");
+    session.wait_for("got 1048576 bytes");
+}
+
+#[test]
+fn nothing_is_written_while_nothing_happens() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    assert_eq!(session.take_in(Duration::from_millis(1500)), 0);
+}
+
+#[test]
+fn a_review_is_decided_by_keys_and_the_note_arrives() {
+    let mut session = Session::start("review");
+    session.wait_for("loading");
+    session.type_in("change both\r");
+    session.wait_for("hunk 1 of 2");
+    assert!(session.text().contains("update calc.py"));
+    session.type_in("y");
+    session.wait_for("hunk 2 of 2");
+    session.type_in("n");
+    session.wait_for("note to the model");
+    session.type_in("keep b\r");
+    session.wait_for("decided: accepted, rejected (keep b)");
+}
+
+#[test]
+fn the_screen_follows_the_size() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    session
+        .master
+        .resize(PtySize { rows: 12, cols: 40, pixel_width: 0, pixel_height: 0 })
+        .unwrap();
+    session.screen.screen_mut().set_size(cells(12), cells(40));
+    let until = Instant::now() + PATIENCE;
+    loop {
+        session.take_in(Duration::from_millis(50));
+        let rows: Vec<String> = session.screen.screen().rows(0, 40).collect();
+        if rows[11].contains("loading") && rows[10].contains("Ask for a change") {
+            break;
+        }
+        assert!(Instant::now() < until, "{}", session.text());
+    }
+}
+
+#[test]
+fn a_light_background_gives_the_light_theme() {
+    // The background of the status bar: 254 in the light theme, 236 in the dark one.
+    let bar = |s: &Session| s.screen.screen().cell(23, 1).map(|c| c.bgcolor());
+    // A busy machine may answer later than we ask for: then once more.
+    for _ in 0..5 {
+        let mut session = Session::start("answer");
+        let until = Instant::now() + PATIENCE;
+        while !String::from_utf8_lossy(&session.raw).contains("\x1b]11;?") {
+            assert!(Instant::now() < until, "the background was not asked for");
+            session.take_in(Duration::from_millis(5));
+        }
+        session.type_in("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;c");
+        session.wait_for("loading");
+        session.settle();
+        if bar(&session) == Some(vt100::Color::Idx(254)) {
+            return;
+        }
+    }
+    panic!("the light theme never came");
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_not_typed() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    session.type_in("\x1b]11;rgb:ffff/ffff/ffff\x1b\\");
+    session.type_in("typed");
+    session.wait_for("› typed");
+    session.settle();
+    assert!(!session.text().contains("rgb"), "{}", session.text());
+}
+
+#[test]
+fn no_color_and_dumb_terminals_get_no_colour() {
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let mut session = Session::with("review", &[(name, value)]);
+        session.wait_for("loading");
+        session.type_in("go\r");
+        session.wait_for("+ a = 3");
+        session.settle();
+        let raw = String::from_utf8_lossy(&session.raw).into_owned();
+        assert!(!raw.contains("38;5;") && !raw.contains("48;5;"), "{name}={value}");
+    }
+}
+
+#[test]
+fn the_history_outlives_the_session_and_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    let variables = [("DESCANT_TEST_HISTORY", path.to_str().unwrap())];
+    let mut first = Session::with("answer", &variables);
+    first.wait_for("loading");
+    first.type_in("remember me\r");
+    first.wait_for("got 11 bytes");
+    first.type_in("\x04");
+    first.ended("history");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut second = Session::with("answer", &variables);
+    second.wait_for("loading");
+    second.settle();
+    second.type_in("\x1b[A");
+    second.wait_for("› remember me");
+}
