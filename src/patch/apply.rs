@@ -3,7 +3,7 @@
 //! It decides what the accepted hunks mean for every file; the bytes come from `select`, the writing and
 //! its durability are the journal's. Before anything is written every file must still be the pre-image.
 
-use super::journal::{Journal, JournalError, Mode, Operation, State, Transition};
+use super::journal::{Journal, JournalError, Mode, State, Transition};
 use super::select::{self, SelectError};
 use super::{Applied, Change, ChangeKind, Decisions, FilePlan, Plan};
 use crate::workspace::{Workspace, WorkspacePath};
@@ -57,14 +57,7 @@ pub fn apply(
         });
     }
     let title = title(&changes);
-    let checkpoint = journal.run(
-        workspace,
-        Operation::Apply {
-            title,
-            changes: changes.clone(),
-        },
-        transitions,
-    )?;
+    let checkpoint = journal.apply(workspace, title, changes.clone(), transitions)?;
     Ok(Applied {
         checkpoint,
         changes,

@@ -13,7 +13,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use run::{Mode, Operation, State, Transition};
+use run::Operation;
+pub(crate) use run::{Mode, State, Transition};
 
 use super::{Change, ChangeKind};
 use crate::workspace::{Workspace, WorkspaceError, WorkspacePath};
@@ -126,8 +127,7 @@ impl Journal {
             faults: run::Faults::default(),
         };
         let lock = journal.lock()?;
-        let history = journal.log.read()?;
-        journal.recovered = journal.recover(workspace, &history)?;
+        journal.settled(workspace)?;
         drop(lock);
         Ok(journal)
     }
@@ -175,7 +175,8 @@ impl Journal {
     }
 
     fn step(&mut self, workspace: &Workspace, direction: Direction) -> Result<Undone, UndoError> {
-        let history = self.log.read().map_err(UndoError::Journal)?;
+        let lock = self.lock().map_err(UndoError::Journal)?;
+        let history = self.settled(workspace).map_err(UndoError::Journal)?;
         let entry = match direction {
             Direction::Undo => history.checkpoints.iter().rev().find(|entry| !entry.undone),
             Direction::Redo => history.checkpoints.iter().find(|entry| entry.undone),
@@ -220,7 +221,9 @@ impl Journal {
             title: entry.title.clone(),
             changes,
         };
-        match self.run(workspace, operation, transitions) {
+        let result = self.run(workspace, &history, operation, transitions);
+        drop(lock);
+        match result {
             Ok(_) => Ok(undone),
             Err(JournalError::Changed { path }) => Err(UndoError::Changed {
                 path,
@@ -228,6 +231,22 @@ impl Journal {
             }),
             Err(other) => Err(UndoError::Journal(other)),
         }
+    }
+
+    /// Writes an accepted patch as a new checkpoint and answers with its number.
+    pub(crate) fn apply(
+        &mut self,
+        workspace: &Workspace,
+        title: String,
+        changes: Vec<Change>,
+        transitions: Vec<Transition>,
+    ) -> Result<u64, JournalError> {
+        let lock = self.lock()?;
+        let history = self.settled(workspace)?;
+        let operation = Operation::Apply { title, changes };
+        let number = self.run(workspace, &history, operation, transitions);
+        drop(lock);
+        number
     }
 
     /// Held while files are read to be changed and written, never while the user thinks.

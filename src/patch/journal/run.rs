@@ -5,7 +5,7 @@
 //! nothing was done; between the two records the next start puts everything back (or finds everything
 //! done); after `commit` it is done.
 
-use super::record::{Begin, FileRecord, Image, Record, RecordedOperation};
+use super::record::{Begin, FileRecord, History, Image, Record, RecordedOperation};
 use super::recover::remove_folders;
 use super::{Journal, JournalError};
 use crate::patch::Change;
@@ -77,17 +77,15 @@ pub(super) struct Faults {
 }
 
 impl Journal {
-    /// Does it, or leaves the files as they were. Answers with the checkpoint's number.
-    pub(crate) fn run(
-        &mut self,
+    /// Does it, or leaves the files as they were. Answers with the checkpoint's number. The caller holds the
+    /// lock and has read `history` under it.
+    pub(super) fn run(
+        &self,
         workspace: &Workspace,
+        history: &History,
         operation: Operation,
         transitions: Vec<Transition>,
     ) -> Result<u64, JournalError> {
-        let lock = self.lock()?;
-        let history = self.log.read()?;
-        // Another process may have died since we opened.
-        self.recovered = self.recover(workspace, &history)?.or(self.recovered.take());
         for transition in &transitions {
             expect(workspace, transition, transition.before.as_ref())?;
         }
@@ -119,7 +117,11 @@ impl Journal {
         };
         self.step_point()?;
         self.log.append(&Record::Begin(begin.clone()))?;
-        if let Err(first) = self.write(workspace, &begin, &transitions) {
+        let emptied = match &operation {
+            Operation::Undo { folders, .. } => folders.as_slice(),
+            Operation::Apply { .. } | Operation::Redo { .. } => &[],
+        };
+        if let Err(first) = self.write(workspace, &begin, &transitions, emptied) {
             #[cfg(test)]
             if self.faults.crashed.get() {
                 return Err(first);
@@ -132,16 +134,11 @@ impl Journal {
                 }),
             };
         }
-        match operation {
-            Operation::Apply { .. } => {
-                for entry in history.checkpoints.iter().filter(|entry| entry.undone) {
-                    self.store.unpin(entry.number);
-                }
+        if let Operation::Apply { .. } = operation {
+            for entry in history.checkpoints.iter().filter(|entry| entry.undone) {
+                self.store.unpin(entry.number);
             }
-            Operation::Undo { folders, .. } => remove_folders(workspace, &folders),
-            Operation::Redo { .. } => {}
         }
-        drop(lock);
         Ok(number)
     }
 
@@ -150,6 +147,7 @@ impl Journal {
         workspace: &Workspace,
         begin: &Begin,
         transitions: &[Transition],
+        emptied: &[WorkspacePath],
     ) -> Result<(), JournalError> {
         for folder in &begin.folders {
             self.step_point()?;
@@ -185,6 +183,8 @@ impl Journal {
             self.step_point()?;
             workspace.remove(&transition.path)?;
         }
+        self.step_point()?;
+        remove_folders(workspace, emptied);
         self.step_point()?;
         self.log.append(&Record::Commit {
             number: begin.number,

@@ -15,7 +15,14 @@ struct Place {
 }
 
 fn place(files: &[(&str, &str)]) -> Place {
-    let home = tempfile::tempdir().unwrap();
+    // In memory where there is such a place: hundreds of synced writes take long on a disk.
+    let memory = Path::new("/dev/shm");
+    let home = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    let home = home.unwrap();
     let root = home.path().join("work");
     for (name, text) in files {
         let path = root.join(name);
@@ -357,6 +364,31 @@ fn a_failure_at_any_step_leaves_the_old_tree_and_says_why() {
 }
 
 #[test]
+fn a_failure_at_any_step_of_an_undo_leaves_the_patch_applied() {
+    let mut step = 0;
+    loop {
+        let place = place(FILES);
+        let original = tree(&place.root);
+        let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
+        apply_all(&place, &mut journal, EVERYTHING).unwrap();
+        let applied = tree(&place.root);
+        journal.faults = run::Faults {
+            fail_before: Some(step),
+            ..run::Faults::default()
+        };
+        let result = journal.undo(&place.workspace);
+        if result.is_ok() {
+            break;
+        }
+        assert_eq!(tree(&place.root), applied, "step {step}");
+        journal.undo(&place.workspace).unwrap();
+        assert_eq!(tree(&place.root), original, "step {step}");
+        step += 1;
+    }
+    assert!(step >= 8, "{step} steps");
+}
+
+#[test]
 fn recovery_leaves_alone_what_the_user_edited_after_the_crash() {
     let place = place(FILES);
     let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
@@ -382,6 +414,45 @@ fn recovery_leaves_alone_what_the_user_edited_after_the_crash() {
         b"by the user\n"
     );
     assert!(place.root.join("from.txt").exists() && !place.root.join("moved").exists());
+}
+
+/// The moment inside one step when a new file has both its names.
+#[test]
+fn recovery_from_a_crash_between_a_file_s_two_names() {
+    let place = place(FILES);
+    let before = tree(&place.root);
+    let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
+    let mut step = 0;
+    let temporary = loop {
+        journal.faults = run::Faults {
+            crash_before: Some(step),
+            ..run::Faults::default()
+        };
+        assert!(
+            apply_all(&place, &mut journal, EVERYTHING).is_err(),
+            "no step has the file staged"
+        );
+        let deep = place.root.join("new/deep");
+        let staged = fs::read_dir(&deep)
+            .into_iter()
+            .flatten()
+            .next()
+            .map(|entry| entry.unwrap().path());
+        if let Some(staged) = staged {
+            break staged;
+        }
+        step += 1;
+        journal = Journal::open(&place.state, &place.workspace).unwrap();
+    };
+    fs::hard_link(&temporary, place.root.join("new/deep/run.sh")).unwrap();
+    let journal = Journal::open(&place.state, &place.workspace).unwrap();
+    assert_eq!(
+        journal
+            .recovered()
+            .map(|recovered| recovered.untouched.len()),
+        Some(0)
+    );
+    assert_eq!(tree(&place.root), before);
 }
 
 #[test]
