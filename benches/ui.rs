@@ -37,7 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         draw(&mut model, &mut ViewCache::default(), &mut terminal)?;
         starts.push(begin.elapsed().as_secs_f64() * 1e3);
     }
-    println!("frame ratio, 20,000 lines over 100: {:.2}", median(&mut ratios));
+    println!(
+        "frame ratio, 20,000 lines over 100: {:.2}",
+        median(&mut ratios)
+    );
     println!("frame at 20,000 lines: {:.0} us", median(&mut costs));
     println!("model to first frame: {:.2} ms", median(&mut starts));
     Ok(())
@@ -50,7 +53,10 @@ fn median(values: &mut [f64]) -> f64 {
 
 fn model() -> Result<Model, Box<dyn std::error::Error>> {
     let status = Status {
-        model: ModelState::Loading { name: "demo".into(), progress: None },
+        model: ModelState::Loading {
+            name: "demo".into(),
+            progress: None,
+        },
         effort: Effort::Medium,
         tokens_per_second: None,
         context: None,
@@ -58,7 +64,12 @@ fn model() -> Result<Model, Box<dyn std::error::Error>> {
         workspace: "project".into(),
         sandbox: None,
     };
-    Ok(Model::new(SIZE, ThemeName::Dark, Theme::named(ThemeName::Dark)?, status))
+    Ok(Model::new(
+        SIZE,
+        ThemeName::Dark,
+        Theme::named(ThemeName::Dark)?,
+        status,
+    ))
 }
 
 fn draw(
@@ -79,11 +90,16 @@ fn frame_cost(lines: usize) -> Result<Duration, Box<dyn std::error::Error>> {
     let mut say = |model: &mut Model, event| update(model, Msg::Agent(event), Duration::ZERO);
     // Half of it in cells of ten lines, half as one answer that still grows.
     for n in 0..lines / 20 {
-        let text: String = (0..5).map(|line| format!("paragraph {n}, line {line}\n\n")).collect();
+        let text: String = (0..5)
+            .map(|line| format!("paragraph {n}, line {line}\n\n"))
+            .collect();
         say(&mut model, AgentEvent::AnswerDone { text, last: true });
     }
     for n in 0..lines / 2 {
-        say(&mut model, AgentEvent::AnswerDelta(format!("line {n} of the answer\n\n")));
+        say(
+            &mut model,
+            AgentEvent::AnswerDelta(format!("line {n} of the answer\n\n")),
+        );
     }
     draw(&mut model, &mut cache, &mut terminal)?;
     let begin = Instant::now();

@@ -23,7 +23,9 @@ mod turn;
 pub use protocol::{AgentCommand, AgentEvent, ReviewId, SandboxState, ToolStatus};
 
 use crate::conversation::{Effort, Item};
-use crate::engine::{Engine, EngineError, LoadProgress, Sampling};
+// Events carry the first three: consumers name them from here and import no engine.
+pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
+use crate::engine::{Engine, Sampling};
 use crate::harmony::vocab::Vocabulary;
 use crate::patch::Journal;
 use crate::sandbox::SandboxError;

@@ -33,7 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 #[ignore = "started by the other tests"]
 fn the_program() {
-    let Ok(part) = std::env::var(PART) else { return };
+    let Ok(part) = std::env::var(PART) else {
+        return;
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -83,15 +85,30 @@ async fn agent(
         let answer = match command {
             AgentCommand::Submit(prompt) if part == "review" => {
                 let _ = events.send(AgentEvent::TurnStarted { turn, prompt }).await;
-                let _ = events.send(AgentEvent::ReasoningDelta("I change both.".into())).await;
-                AgentEvent::ReviewRequested { review: ReviewId(1), call: CallId(1), plan: Box::new(plan()) }
+                let _ = events
+                    .send(AgentEvent::ReasoningDelta("I change both.".into()))
+                    .await;
+                AgentEvent::ReviewRequested {
+                    review: ReviewId(1),
+                    call: CallId(1),
+                    plan: Box::new(plan()),
+                }
             }
             AgentCommand::Submit(prompt) => {
                 let notice = format!("got {} bytes", prompt.len());
                 let short: String = prompt.chars().take(20).collect();
-                let _ = events.send(AgentEvent::TurnStarted { turn, prompt: short }).await;
+                let _ = events
+                    .send(AgentEvent::TurnStarted {
+                        turn,
+                        prompt: short,
+                    })
+                    .await;
                 let _ = events.send(AgentEvent::Notice(notice)).await;
-                AgentEvent::TurnDone { turn, usage: Usage::default(), answered: true }
+                AgentEvent::TurnDone {
+                    turn,
+                    usage: Usage::default(),
+                    answered: true,
+                }
             }
             AgentCommand::Review { decisions, .. } => {
                 let words: Vec<String> = decisions
@@ -99,11 +116,19 @@ async fn agent(
                     .values()
                     .map(|d| match d {
                         Decision::Accept => "accepted".to_owned(),
-                        Decision::Reject { note } => format!("rejected ({})", note.as_deref().unwrap_or("-")),
+                        Decision::Reject { note } => {
+                            format!("rejected ({})", note.as_deref().unwrap_or("-"))
+                        }
                     })
                     .collect();
-                let _ = events.send(AgentEvent::Notice(format!("decided: {}", words.join(", ")))).await;
-                AgentEvent::TurnDone { turn, usage: Usage::default(), answered: true }
+                let _ = events
+                    .send(AgentEvent::Notice(format!("decided: {}", words.join(", "))))
+                    .await;
+                AgentEvent::TurnDone {
+                    turn,
+                    usage: Usage::default(),
+                    answered: true,
+                }
             }
             AgentCommand::Shutdown => return,
             _ => continue,
@@ -120,8 +145,14 @@ fn plan() -> Plan {
         new_start: start,
         new_lines: 1,
         lines: vec![
-            HunkLine { kind: LineKind::Removed, text: old.into() },
-            HunkLine { kind: LineKind::Added, text: new.into() },
+            HunkLine {
+                kind: LineKind::Removed,
+                text: old.into(),
+            },
+            HunkLine {
+                kind: LineKind::Added,
+                text: new.into(),
+            },
         ],
     };
     Plan {
@@ -159,7 +190,12 @@ impl Session {
     }
 
     fn with(part: &str, variables: &[(&str, &str)]) -> Session {
-        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let size = PtySize {
+            rows: 24,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "--nocapture", "the_program"]);
@@ -247,15 +283,27 @@ impl Session {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < until, "{how}: still running\n{}", self.text());
+            assert!(
+                Instant::now() < until,
+                "{how}: still running\n{}",
+                self.text()
+            );
         };
         self.settle();
         let screen = self.screen.screen();
         assert!(!screen.alternate_screen(), "{how}: alternate screen");
         assert!(!screen.bracketed_paste(), "{how}: bracketed paste");
         assert!(!screen.hide_cursor(), "{how}: hidden cursor");
-        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "{how}: mouse");
-        assert_eq!(format!("{:?}", self.master.get_termios()), self.before, "{how}: line discipline");
+        assert_eq!(
+            screen.mouse_protocol_mode(),
+            vt100::MouseProtocolMode::None,
+            "{how}: mouse"
+        );
+        assert_eq!(
+            format!("{:?}", self.master.get_termios()),
+            self.before,
+            "{how}: line discipline"
+        );
         status.exit_code()
     }
 }
@@ -303,7 +351,10 @@ fn a_panic_of_the_interface_is_readable_on_a_restored_terminal() {
     assert_ne!(session.ended("panic"), 0);
     let raw = String::from_utf8_lossy(&session.raw).into_owned();
     let restored = raw.find("\x1b[?1049l").unwrap();
-    assert!(raw[restored..].contains("the interface broke"), "printed after the screen is back: {raw}");
+    assert!(
+        raw[restored..].contains("the interface broke"),
+        "printed after the screen is back: {raw}"
+    );
 }
 
 #[test]
@@ -365,7 +416,12 @@ fn the_screen_follows_the_size() {
     session.settle();
     session
         .master
-        .resize(PtySize { rows: 12, cols: 40, pixel_width: 0, pixel_height: 0 })
+        .resize(PtySize {
+            rows: 12,
+            cols: 40,
+            pixel_width: 0,
+            pixel_height: 0,
+        })
         .unwrap();
     session.screen.screen_mut().set_size(cells(12), cells(40));
     let until = Instant::now() + PATIENCE;
@@ -422,7 +478,10 @@ fn no_color_and_dumb_terminals_get_no_colour() {
         session.wait_for("+ a = 3");
         session.settle();
         let raw = String::from_utf8_lossy(&session.raw).into_owned();
-        assert!(!raw.contains("38;5;") && !raw.contains("48;5;"), "{name}={value}");
+        assert!(
+            !raw.contains("38;5;") && !raw.contains("48;5;"),
+            "{name}={value}"
+        );
     }
 }
 
@@ -438,7 +497,10 @@ fn the_history_outlives_the_session_and_is_private() {
     first.wait_for("got 11 bytes");
     first.type_in("\x04");
     first.ended("history");
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let mut second = Session::with("answer", &variables);
     second.wait_for("loading");
     second.settle();

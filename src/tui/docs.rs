@@ -21,10 +21,16 @@ fn page() -> String {
             [] => String::new(),
             arguments => format!(" {}", arguments.join("\\|")),
         };
-        out.push_str(&format!("| `/{}{arguments}` | {} |\n", command.name, command.doc));
+        out.push_str(&format!(
+            "| `/{}{arguments}` | {} |\n",
+            command.name, command.doc
+        ));
     }
     for context in Context::ALL {
-        out.push_str(&format!("\n## {}\n\n| key | what it does |\n|---|---|\n", context.title()));
+        out.push_str(&format!(
+            "\n## {}\n\n| key | what it does |\n|---|---|\n",
+            context.title()
+        ));
         for binding in BINDINGS.iter().filter(|b| b.context == context) {
             let keys: Vec<String> = binding.keys.iter().map(|k| format!("`{k}`")).collect();
             out.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.doc));
@@ -47,5 +53,8 @@ fn the_page_of_keys_is_current() {
         std::fs::write(&path, page()).unwrap();
     }
     let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == page(), "docs/keys.md is not what the tables say: run the tests with DESCANT_BLESS=1");
+    assert!(
+        there == page(),
+        "docs/keys.md is not what the tables say: run the tests with DESCANT_BLESS=1"
+    );
 }

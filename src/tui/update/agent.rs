@@ -6,9 +6,9 @@ use super::super::review::Review;
 use super::super::sanitize;
 use super::super::transcript::{Body, DiffCard, ToolState};
 use super::is_typing;
+use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
-use crate::engine::EngineInfo;
 
 pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
     let said = &mut model.conversation.transcript;

@@ -4,8 +4,8 @@ use super::super::cells;
 use super::super::model::{Activity, Model, ModelState};
 use super::super::sanitize;
 use super::super::wrap;
+use crate::agent::LoadProgress;
 use crate::agent::SandboxState;
-use crate::engine::LoadProgress;
 use ratatui::text::{Line, Span};
 
 /// Columns of a reason why python is not there, when there is room; with fewer than the least it is left out.

@@ -9,8 +9,8 @@ use super::super::model::Msg;
 use super::super::testing::{Session, plan};
 use super::super::theme::Theme;
 use crate::agent::{AgentEvent, ReviewId, SandboxState, ToolStatus};
+use crate::agent::{EngineInfo, LoadProgress};
 use crate::conversation::{CallId, PromptProfile, TurnId, Usage};
-use crate::engine::{EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decision, Decisions, HunkId};
 use std::time::Duration;
 
