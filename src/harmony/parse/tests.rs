@@ -187,12 +187,11 @@ fn repeated_recipients(tokens: &[TokenId], word: &str) -> usize {
     let text = spaced_text(tokens);
     let recipients: Vec<&str> = text
         .split_whitespace()
-        .filter(|to| to.contains("to=") && to.contains(word))
+        .map(|to| to.strip_prefix("assistant").unwrap_or(to))
+        .filter(|to| to.starts_with("to=") && to.contains(word))
         .collect();
-    recipients
-        .windows(2)
-        .filter(|pair| pair[0] == pair[1])
-        .count()
+    let repeated = recipients.windows(2).filter(|pair| pair[0] == pair[1]);
+    repeated.map(|pair| pair[0].matches(word).count()).sum()
 }
 
 /// No message that a caller would run may come from a header that does not plainly name the addressee.
