@@ -7,6 +7,7 @@
 //! meanwhile (`agent/link`), or an interrupt would have to wait.
 
 mod background;
+mod calls;
 mod context;
 mod dispatch;
 mod generation;

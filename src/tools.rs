@@ -30,8 +30,13 @@ pub enum Tool {
 }
 
 impl Tool {
-    pub const ALL: [Tool; 5] =
-        [Tool::ReadFile, Tool::ListFiles, Tool::Search, Tool::ApplyPatch, Tool::Python];
+    pub const ALL: [Tool; 5] = [
+        Tool::ReadFile,
+        Tool::ListFiles,
+        Tool::Search,
+        Tool::ApplyPatch,
+        Tool::Python,
+    ];
 
     /// Without a namespace.
     pub fn name(self) -> &'static str {
@@ -117,7 +122,8 @@ pub fn functions() -> Vec<FunctionSpec> {
         },
         FunctionSpec {
             name: Tool::Search.name().into(),
-            description: "Search the files with a regular expression. Answers PATH:LINE:TEXT.".into(),
+            description: "Search the files with a regular expression. Answers PATH:LINE:TEXT."
+                .into(),
             parameters: Some(json!({
                 "type": "object",
                 "properties": {
@@ -131,7 +137,9 @@ pub fn functions() -> Vec<FunctionSpec> {
         FunctionSpec {
             name: Tool::ApplyPatch.name().into(),
             description: APPLY_PATCH.into(),
-            parameters: None,
+            // Rendered as `(_: string) => any`, the form GPT-OSS knows for it; without a schema it would say
+            // that the call takes nothing.
+            parameters: Some(json!({"type": "string"})),
         },
     ]
 }
@@ -188,5 +196,10 @@ pub enum ToolError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 mod tests;

@@ -98,3 +98,52 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_record_that_fails_is_said_once_and_the_conversation_goes_on() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = Writer::read_only(file.path());
+        let mut history = History::new(Resumed::default(), Some(writer));
+        let message = |text: &str| Item::User { text: text.into() };
+        let problem = history.push(message("one")).await.unwrap_err();
+        let place = file.path().display().to_string();
+        assert!(
+            problem.starts_with(&format!(
+                "the conversation is no longer recorded: cannot write {place}"
+            )),
+            "{problem}"
+        );
+        assert_eq!(history.push(message("two")).await, Ok(()));
+        assert_eq!(history.turn_started(TurnId(1)).await, Ok(()));
+        assert_eq!(history.items(), [message("one"), message("two")]);
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_resumed_conversation_goes_on_counting() {
+        let result = |call| Item::ToolResult {
+            call: CallId(call),
+            tool: "python".into(),
+            text: "1".into(),
+        };
+        let resumed = Resumed {
+            items: vec![result(1), result(7), result(3)],
+            turns: 4,
+        };
+        let mut history = History::new(resumed, None);
+        assert_eq!(history.next_call(), CallId(8));
+        history.count_calls(2);
+        assert_eq!(history.next_call(), CallId(10));
+        assert_eq!(history.next_turn(), TurnId(5));
+    }
+}

@@ -3,22 +3,18 @@
 //! The loop is generate, read what came, answer the calls, again. Whatever ends it early leaves a history
 //! that is valid Harmony: a call that was made has an answer, even if the answer is that it did not run.
 
+use super::calls::Tally;
 use super::context::{Budget, budget, cut_short};
 use super::generation::{Ask, Ending, Generation, generate};
 use super::link::Attended;
 use super::prompt;
-use super::stream::Call;
 use super::task::Core;
 use super::{AgentEvent, LoadedModel};
 use crate::conversation::{Item, MessageEnd, PromptProfile, TokenId, Usage};
 use crate::engine::Sampling;
 use crate::harmony::render::render;
 use crate::session::TurnEnd;
-use crate::tools::{Tool, recipient_name};
 use tokio::time::timeout;
-
-/// A call that is made this often in a row ends the turn.
-const IDENTICAL_CALLS: usize = 3;
 
 /// What the model reads after a generation that was nothing but reasoning.
 const NUDGE: &str = "You reasoned but gave no answer and called no tool. Go on now: call the tool you need, \
@@ -26,7 +22,7 @@ or give the final answer.";
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq)]
-enum Outcome {
+pub(super) enum Outcome {
     Done { answered: bool },
     Failed(String),
     Interrupted,
@@ -36,16 +32,12 @@ enum Outcome {
 #[derive(Debug, Default)]
 struct Progress {
     usage: Usage,
-    calls: usize,
-    /// The last call, and how often it was made in a row.
-    repeated: Option<(String, String, usize)>,
+    tally: Tally,
     nudged: bool,
-    /// The last call was to no tool, or had no end, and was answered with the error.
-    warned: bool,
 }
 
 /// What follows a generation.
-enum Next {
+pub(super) enum Next {
     Generate,
     End(Outcome),
 }
@@ -236,7 +228,7 @@ impl Core {
             });
         }
         if !calls.is_empty() {
-            return self.answer_calls(calls, progress).await;
+            return self.answer_calls(calls, &mut progress.tally).await;
         }
         if ending == Ending::Length {
             return Next::End(Outcome::Failed(cut_short(budget)));
@@ -256,65 +248,7 @@ impl Core {
         Next::Generate
     }
 
-    /// Runs the calls in order and appends each answer.
-    async fn answer_calls(&mut self, calls: Vec<Call>, progress: &mut Progress) -> Next {
-        for (index, call) in calls.iter().enumerate() {
-            let rest = calls.get(index..).unwrap_or_default();
-            if let Some(failure) = progress.count(call, self.limits.tool_calls) {
-                self.refuse(rest, "not run: the turn was ended").await;
-                return Next::End(Outcome::Failed(failure));
-            }
-            let tool = match Tool::from_recipient(&call.recipient) {
-                Some(tool) if call.end == MessageEnd::Call => tool,
-                found => {
-                    let complaint = match found {
-                        Some(tool) => unended(tool),
-                        None => unknown(&call.recipient, self.offers_python()),
-                    };
-                    self.complain(call, &complaint).await;
-                    if std::mem::replace(&mut progress.warned, true) {
-                        let after = calls.get(index + 1..).unwrap_or_default();
-                        self.refuse(after, "not run: the turn was ended").await;
-                        return Next::End(Outcome::Failed(format!(
-                            "the model's tool calls cannot be understood: {complaint}\n  ask again, or say it in other words"
-                        )));
-                    }
-                    continue;
-                }
-            };
-            match self.call(call, tool).await {
-                Attended::Done(text) => {
-                    progress.warned = false;
-                    self.push(Item::ToolResult {
-                        call: call.id,
-                        tool: tool.role().into(),
-                        text,
-                    })
-                    .await;
-                }
-                Attended::Interrupted => {
-                    self.refuse(rest, "interrupted by the user").await;
-                    return Next::End(Outcome::Interrupted);
-                }
-            }
-        }
-        Next::Generate
-    }
-
-    /// Answers calls that do not run, so that none stays open in the history.
-    async fn refuse(&mut self, calls: &[Call], why: &str) {
-        for call in calls {
-            let text = format!("Error: {why}");
-            self.push(Item::ToolResult {
-                call: call.id,
-                tool: role(&call.recipient),
-                text,
-            })
-            .await;
-        }
-    }
-
-    async fn push(&mut self, item: Item) {
+    pub(super) async fn push(&mut self, item: Item) {
         let recorded = self.history.push(item).await;
         self.report(recorded);
     }
@@ -324,72 +258,4 @@ impl Core {
             .as_ref()
             .is_some_and(|fixed| fixed.python.is_some())
     }
-
-    /// A call that is none of ours: shown as failed, answered with what is wrong with it.
-    async fn complain(&mut self, call: &Call, complaint: &str) {
-        let text = format!("Error: {complaint}");
-        self.show_failed(call, &text);
-        self.push(Item::ToolResult {
-            call: call.id,
-            tool: role(&call.recipient),
-            text,
-        })
-        .await;
-    }
-}
-
-impl Progress {
-    /// Counts a call; `Some`: why the turn ends instead of running it.
-    fn count(&mut self, call: &Call, most: usize) -> Option<String> {
-        self.calls += 1;
-        if self.calls > most {
-            return Some(format!(
-                "the model made {most} tool calls in one turn and wants more\n  ask it to go on, or for a smaller step"
-            ));
-        }
-        let (name, arguments) = (role(&call.recipient), call.arguments.trim());
-        let times = match &self.repeated {
-            Some((last, same, times)) if *last == name && same == arguments => times + 1,
-            Some(_) | None => 1,
-        };
-        if times == IDENTICAL_CALLS {
-            return Some(format!(
-                "the model made the same call {IDENTICAL_CALLS} times in a row ({name}) and got no further\n  ask again, or say it in other words"
-            ));
-        }
-        self.repeated = Some((name, arguments.to_owned(), times));
-        None
-    }
-}
-
-/// The role an answer to `recipient` speaks as.
-fn role(recipient: &str) -> String {
-    match Tool::from_recipient(recipient) {
-        Some(tool) => tool.role().to_owned(),
-        None => match recipient_name(recipient) {
-            name if name.is_empty() => "functions.unknown".into(),
-            name if name.contains('.') => name,
-            name => format!("functions.{name}"),
-        },
-    }
-}
-
-fn unknown(recipient: &str, python: bool) -> String {
-    let tools: Vec<&str> = Tool::ALL
-        .into_iter()
-        .filter(|tool| python || *tool != Tool::Python)
-        .map(Tool::role)
-        .collect();
-    format!(
-        "there is no tool {}; the tools are {}",
-        recipient_name(recipient),
-        tools.join(", ")
-    )
-}
-
-fn unended(tool: Tool) -> String {
-    format!(
-        "the call to {} did not end as a call, so it was not run; make it again",
-        tool.role()
-    )
 }

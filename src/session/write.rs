@@ -108,3 +108,18 @@ fn ends_with_newline(file: &mut File) -> std::io::Result<bool> {
     file.read_exact(&mut last)?;
     Ok(last == [b'\n'])
 }
+
+#[cfg(test)]
+impl Writer {
+    /// As after the disk became read-only: every append fails.
+    pub(crate) fn read_only(path: &Path) -> Writer {
+        let file = File::open(path).unwrap_or_else(|error| unreachable!("{error}"));
+        let id = SessionId::new(UNIX_EPOCH, 0);
+        Writer {
+            id,
+            path: path.to_owned(),
+            file,
+            torn: false,
+        }
+    }
+}
