@@ -8,7 +8,7 @@ use super::command::{self, Candidate};
 use super::sanitize;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::widgets::Widget;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
@@ -278,12 +278,42 @@ impl Composer {
 
     /// Lays the text out at `width`, so that cursor keys move by rows on screen, and counts its rows.
     pub fn measure(&mut self, width: u16) {
-        let area = Rect::new(0, 0, width.max(1), 1);
-        (&self.area).render(area, &mut Buffer::empty(area));
+        let lay_out = |area: &TextArea<'static>, rows: u16| {
+            let place = Rect::new(0, 0, width.max(1), rows);
+            area.render(place, &mut Buffer::empty(place));
+        };
         let mut end = self.area.clone();
+        lay_out(&end, 1);
         end.move_cursor(CursorMove::Bottom);
         end.move_cursor(CursorMove::End);
         self.rows = u16::try_from(end.screen_cursor().row + 1).unwrap_or(u16::MAX);
+        // All rows at once: a text area that was ever drawn with fewer keeps scrolled.
+        lay_out(&self.area, self.rows);
+    }
+
+    /// Draws the rows around the cursor, and says where the cursor is.
+    pub fn render(&self, place: Rect, buffer: &mut Buffer) -> Position {
+        let whole = Rect::new(0, 0, place.width, self.rows.max(1));
+        let mut text = Buffer::empty(whole);
+        (&self.area).render(whole, &mut text);
+        let cursor = self.area.screen_cursor();
+        let row = u16::try_from(cursor.row).unwrap_or(u16::MAX);
+        let column = u16::try_from(cursor.col).unwrap_or(u16::MAX);
+        let top = (row + 1).saturating_sub(place.height);
+        for y in 0..place.height.min(whole.height.saturating_sub(top)) {
+            for x in 0..place.width {
+                if let (Some(from), Some(to)) = (
+                    text.cell((x, top + y)),
+                    buffer.cell_mut((place.x + x, place.y + y)),
+                ) {
+                    to.clone_from(from);
+                }
+            }
+        }
+        Position::new(
+            place.x + column.min(place.width - 1),
+            place.y + (row - top).min(place.height - 1),
+        )
     }
 }
 
@@ -370,6 +400,37 @@ mod tests {
         assert_eq!(composer.rows, 3);
         composer.measure(120);
         assert_eq!(composer.rows, 1);
+    }
+
+    #[test]
+    fn what_is_drawn_is_the_rows_around_the_cursor() {
+        let mut composer = Composer::default();
+        composer.paste("a\nb\nc");
+        let draw = |composer: &mut Composer, height| {
+            composer.measure(10);
+            let place = Rect::new(0, 0, 10, height);
+            let mut buffer = Buffer::empty(place);
+            let cursor = composer.render(place, &mut buffer);
+            let rows: Vec<String> = buffer
+                .content()
+                .chunks(10)
+                .map(|r| {
+                    r.iter()
+                        .map(|c| c.symbol())
+                        .collect::<String>()
+                        .trim()
+                        .into()
+                })
+                .collect();
+            (rows.join("/"), cursor.y)
+        };
+        assert_eq!(draw(&mut composer, 3), ("a/b/c".into(), 2));
+        assert_eq!(draw(&mut composer, 2), ("b/c".into(), 1));
+        composer.key(keymap::parse("Backspace").unwrap());
+        composer.key(keymap::parse("Backspace").unwrap());
+        assert_eq!(draw(&mut composer, 2), ("a/b".into(), 1));
+        composer.up();
+        assert_eq!(draw(&mut composer, 1), ("a".into(), 0));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::theme::ThemeName;
 use super::transcript::Body;
 use super::wrap::{self, Source};
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
@@ -209,7 +209,8 @@ fn reasoning_title(model: &Model, areas: &Areas) -> Line<'static> {
                 _ => None,
             })
             .sum();
-        format!("reasoning \u{b7} {lines} lines \u{b7} Shift+Tab opens")
+        let word = if lines == 1 { "line" } else { "lines" };
+        format!("reasoning \u{b7} {lines} {word} \u{b7} Shift+Tab opens")
     };
     let lead = if beside { "" } else { "\u{2500} " };
     let text = wrap::clip(&text, width.saturating_sub(wrap::width(lead) + 1));
@@ -257,7 +258,7 @@ fn composer(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
     if text.width == 0 {
         return;
     }
-    frame.render_widget(&model.composer.area, text);
+    let cursor = model.composer.render(text, frame.buffer_mut());
     if model.composer.is_empty() {
         let hint = if model.clock.quit_armed {
             "Ctrl+C again quits"
@@ -272,14 +273,7 @@ fn composer(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
         );
     }
     if focused {
-        let cursor = model.composer.area.screen_cursor();
-        let (top, _) = model.composer.area.scroll_offset();
-        let row = cursor.row.saturating_sub(usize::from(top));
-        let x = u16::try_from(cursor.col)
-            .unwrap_or(u16::MAX)
-            .min(text.width - 1);
-        let y = u16::try_from(row).unwrap_or(u16::MAX).min(text.height - 1);
-        frame.set_cursor_position(Position::new(text.x + x, text.y + y));
+        frame.set_cursor_position(cursor);
     }
 }
 

@@ -233,6 +233,15 @@ fn help_screen() {
 }
 
 #[test]
+fn a_message_of_many_lines() {
+    snapshot("composer_lines", |session| {
+        ready(session);
+        let lines: Vec<String> = (1..=10).map(|n| format!("line {n}")).collect();
+        session.keys(&lines.join("<Ctrl+J>"));
+    });
+}
+
+#[test]
 fn command_popup() {
     snapshot("popup", |session| {
         ready(session);
