@@ -12,139 +12,28 @@ mod bare;
 #[path = "engine_checkpoint/random.rs"]
 mod random;
 
+#[path = "engine_checkpoint/setup.rs"]
+mod setup;
+
 use bare::Bare;
-use descant::conversation::TokenId;
-use descant::engine::mistral::{MistralEngine, Probe};
-use descant::engine::models::ModelPlaces;
+use descant::engine::mistral::Probe;
 use descant::engine::{
-    Engine, EngineError, EngineEvent, GenerateRequest, LoadOptions, Sampling, StopReason,
-    load_mistral,
+    Engine, EngineError, EngineEvent, GenerateRequest, LoadOptions, Sampling, StopReason, load,
 };
 use descant::harmony::HarmonyEvent;
-use descant::harmony::vocab::{self, Vocabulary};
+use descant::harmony::vocab;
 use random::Shape;
+use setup::{Setup, all, finished, request};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
-struct Setup {
-    home: TempDir,
-    vocabulary: Arc<Vocabulary>,
-    byte_ids: [u32; 256],
-}
-
-impl Setup {
-    fn new(shape: &Shape) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let vocabulary = Vocabulary::load(home.path()).unwrap();
-        let byte_ids = byte_ids(&vocabulary);
-        random::write(&home.path().join("model"), shape, &byte_ids);
-        Setup {
-            home,
-            vocabulary,
-            byte_ids,
-        }
-    }
-
-    fn options(&self) -> LoadOptions {
-        options(self.home.path())
-    }
-
-    async fn engine(&self) -> MistralEngine {
-        load_mistral(self.options(), self.vocabulary.clone())
-            .await
-            .unwrap()
-    }
-
-    /// `<|start|>` and text, in Harmony's ids.
-    fn prompt(&self, text: &str) -> Vec<TokenId> {
-        std::iter::once(vocab::START)
-            .chain(text.bytes().map(|b| self.byte_ids[usize::from(b)]))
-            .collect()
-    }
-}
-
-fn options(home: &Path) -> LoadOptions {
-    let places = ModelPlaces {
-        models_dir: home.join("models"),
-        hub_cache: None,
-        current_dir: home.to_owned(),
-        home_dir: None,
+fn text_of(events: &[EngineEvent]) -> String {
+    let delta = |event: &EngineEvent| match event {
+        EngineEvent::Harmony(HarmonyEvent::TextDelta(text)) => Some(text.clone()),
+        _ => None,
     };
-    LoadOptions::new("./model", places, home.join("cache"))
-}
-
-fn byte_ids(vocabulary: &Vocabulary) -> [u32; 256] {
-    let mut ids = [u32::MAX; 256];
-    for id in 0..2_000 {
-        if let Some([byte]) = vocabulary.token_bytes(id) {
-            ids[usize::from(*byte)] = id;
-        }
-    }
-    assert!(ids.iter().all(|id| *id != u32::MAX));
-    ids
-}
-
-fn request(prompt: Vec<TokenId>, max_tokens: usize) -> GenerateRequest {
-    GenerateRequest {
-        prompt,
-        sampling: Sampling::GREEDY,
-        max_tokens,
-        cancel: CancellationToken::new(),
-    }
-}
-
-struct Outcome {
-    events: Vec<EngineEvent>,
-}
-
-impl Outcome {
-    async fn of(mut events: tokio::sync::mpsc::Receiver<EngineEvent>) -> Self {
-        let mut all = Vec::new();
-        let limit = Duration::from_secs(60);
-        while let Some(event) = tokio::time::timeout(limit, events.recv())
-            .await
-            .expect("an event or the end")
-        {
-            all.push(event);
-        }
-        Outcome { events: all }
-    }
-
-    fn finished(&self) -> (&[TokenId], &descant::conversation::Usage, StopReason) {
-        match self.events.last() {
-            Some(EngineEvent::Finished {
-                tokens,
-                usage,
-                stop,
-            }) => (tokens, usage, *stop),
-            other => panic!("no end: {other:?}"),
-        }
-    }
-
-    fn text(&self) -> String {
-        let delta = |event: &EngineEvent| match event {
-            EngineEvent::Harmony(HarmonyEvent::TextDelta(text)) => Some(text.clone()),
-            _ => None,
-        };
-        self.events.iter().filter_map(delta).collect()
-    }
-}
-
-/// In the checkpoint's ids: specials first, then bytes.
-fn to_checkpoint(tokens: &[TokenId], setup: &Setup) -> Vec<u32> {
-    let specials = [
-        200_006, 200_007, 200_008, 200_005, 200_003, 200_002, 200_012, 200_000,
-    ];
-    tokens
-        .iter()
-        .map(|t| match specials.iter().position(|s| s == t) {
-            Some(i) => i as u32,
-            None => 8 + setup.byte_ids.iter().position(|b| b == t).unwrap() as u32,
-        })
-        .collect()
+    events.iter().filter_map(delta).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,10 +49,10 @@ async fn the_record_is_what_a_bare_loop_generates() {
         "\u{e9}\u{4e16}",
     ] {
         let prompt = setup.prompt(text);
-        let outcome = Outcome::of(engine.generate(request(prompt.clone(), 100))).await;
-        let (tokens, usage, stop) = outcome.finished();
-        let theirs = bare.greedy_ids(to_checkpoint(&prompt, &setup), 100).await;
-        let ours = to_checkpoint(tokens, &setup);
+        let outcome = all(engine.generate(request(prompt.clone(), 100))).await;
+        let (tokens, usage, stop) = finished(&outcome);
+        let theirs = bare.greedy_ids(setup.to_checkpoint(&prompt), 100).await;
+        let ours = setup.to_checkpoint(&tokens);
         // Ours ends at a stop token, theirs runs on.
         assert_eq!(ours, theirs[..ours.len()]);
         assert_eq!(stop == StopReason::Length, ours.len() == 100);
@@ -183,9 +72,8 @@ async fn a_stop_token_is_the_last_of_the_record_and_the_next_prompt_finds_the_re
         call_at: Some(12),
         ..Probe::default()
     });
-    let first =
-        Outcome::of(engine.generate_probed(request(prompt.clone(), 100), Some(probe))).await;
-    let (tokens, usage, stop) = first.finished();
+    let first = all(engine.generate_probed(request(prompt.clone(), 100), Some(probe))).await;
+    let (tokens, usage, stop) = finished(&first);
     assert_eq!(
         (tokens.len(), tokens.last(), stop),
         (13, Some(&vocab::CALL), StopReason::Stop)
@@ -193,26 +81,23 @@ async fn a_stop_token_is_the_last_of_the_record_and_the_next_prompt_finds_the_re
     assert_eq!(usage.cached_tokens, 0);
 
     let mut next = prompt.clone();
-    next.extend_from_slice(tokens);
+    next.extend_from_slice(&tokens);
     let known = next.len();
     next.extend(setup.prompt("a tool's answer"));
-    let second = Outcome::of(engine.generate(request(next.clone(), 5))).await;
-    let (_, usage, _) = second.finished();
+    let second = all(engine.generate(request(next.clone(), 5))).await;
+    let (_, usage, _) = finished(&second);
     // All but the `<|call|>`, whose keys the engine never computed.
     assert_eq!(usage.cached_tokens, known - 1);
     assert_eq!(usage.prompt_tokens, next.len());
     assert_eq!(
-        second.events[0],
+        second[0],
         EngineEvent::Prefill {
             done: 0,
             total: next.len() - known + 1
         }
     );
     let total = next.len() - known + 1;
-    assert_eq!(
-        second.events[1],
-        EngineEvent::Prefill { done: total, total }
-    );
+    assert_eq!(second[1], EngineEvent::Prefill { done: total, total });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,11 +115,7 @@ async fn seeds_reproduce_and_differ() {
             sampling,
             ..request(setup.prompt("dice"), 40)
         };
-        Outcome::of(engine.generate(request))
-            .await
-            .finished()
-            .0
-            .to_vec()
+        finished(&all(engine.generate(request)).await).0
     };
     let (a, b, c) = (run(1).await, run(1).await, run(2).await);
     assert_eq!(a, b);
@@ -245,7 +126,7 @@ async fn seeds_reproduce_and_differ() {
 async fn text_is_whole_whatever_the_reader_does() {
     let setup = Setup::new(&Shape::default());
     let engine = setup.engine().await;
-    let quick = Outcome::of(engine.generate(request(setup.prompt("slow reader"), 600))).await;
+    let quick = all(engine.generate(request(setup.prompt("slow reader"), 600))).await;
     let mut events = engine.generate(request(setup.prompt("slow reader"), 600));
     // The model runs to its end while nobody reads.
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -253,11 +134,10 @@ async fn text_is_whole_whatever_the_reader_does() {
     while let Some(event) = events.recv().await {
         slow.push(event);
     }
-    let slow = Outcome { events: slow };
-    assert_eq!(slow.text(), quick.text());
-    assert_eq!(slow.finished().0, quick.finished().0);
+    assert_eq!(text_of(&slow), text_of(&quick));
+    assert_eq!(finished(&slow).0, finished(&quick).0);
     assert!(
-        slow.finished().1.generated_tokens > 64,
+        finished(&slow).1.generated_tokens > 64,
         "too short to fill the channel"
     );
 }
@@ -278,9 +158,9 @@ async fn cancel_stops_at_the_next_token_and_keeps_what_there_was() {
     }
     let pressed = Instant::now();
     cancel.cancel();
-    let outcome = Outcome::of(events).await;
+    let outcome = all(events).await;
     let stopped = pressed.elapsed();
-    let (tokens, usage, stop) = outcome.finished();
+    let (tokens, usage, stop) = finished(&outcome);
     assert_eq!(stop, StopReason::Cancelled);
     assert!(!tokens.is_empty() && tokens.len() < 1_900);
     assert_eq!(usage.generated_tokens, tokens.len());
@@ -291,24 +171,15 @@ async fn cancel_stops_at_the_next_token_and_keeps_what_there_was() {
 
     // What was generated is in the cache, so going on costs little and is right.
     let mut next = prompt;
-    next.extend_from_slice(tokens);
+    next.extend_from_slice(&tokens);
     let known = next.len();
     next.push(vocab::END);
-    let (_, usage, _) = Outcome::of(engine.generate(self::request(next, 3)))
-        .await
-        .finished_owned();
+    let (_, usage, _) = finished(&all(engine.generate(setup::request(next, 3))).await);
     assert!(
         usage.cached_tokens + 2 >= known,
         "{} of {known} were cached",
         usage.cached_tokens
     );
-}
-
-impl Outcome {
-    fn finished_owned(&self) -> (Vec<TokenId>, descant::conversation::Usage, StopReason) {
-        let (tokens, usage, stop) = self.finished();
-        (tokens.to_vec(), *usage, stop)
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -319,8 +190,8 @@ async fn a_reader_that_leaves_frees_the_engine() {
     let _first = events.recv().await;
     drop(events);
     let start = Instant::now();
-    let outcome = Outcome::of(engine.generate(request(setup.prompt("next"), 3))).await;
-    assert_eq!(outcome.finished().0.len(), 3);
+    let outcome = all(engine.generate(request(setup.prompt("next"), 3))).await;
+    assert_eq!(finished(&outcome).0.len(), 3);
     assert!(
         start.elapsed() < Duration::from_millis(500),
         "{:?}",
@@ -337,18 +208,18 @@ async fn limits_are_exact() {
     let engine = setup.engine().await;
     assert_eq!(engine.info().context_length, 1024);
     let long = setup.prompt(&"x".repeat(1_000));
-    let outcome = Outcome::of(engine.generate(request(long.clone(), 500))).await;
-    let (tokens, _, stop) = outcome.finished();
+    let outcome = all(engine.generate(request(long.clone(), 500))).await;
+    let (tokens, _, stop) = finished(&outcome);
     assert_eq!(
         (tokens.len() + long.len(), stop),
         (1024, StopReason::Length)
     );
     // The context is full to the last token and the engine still lives.
     let over = setup.prompt(&"x".repeat(1_023));
-    let outcome = Outcome::of(engine.generate(request(over, 5))).await;
+    let outcome = all(engine.generate(request(over, 5))).await;
     assert!(
         matches!(
-            outcome.events[..],
+            outcome[..],
             [EngineEvent::Failed {
                 error: EngineError::ContextFull {
                     prompt: 1024,
@@ -357,17 +228,211 @@ async fn limits_are_exact() {
                 ..
             }]
         ),
-        "{:?}",
-        outcome.events
+        "{outcome:?}"
     );
-    let outcome = Outcome::of(engine.generate(request(setup.prompt("x"), 0))).await;
-    assert_eq!(outcome.finished().2, StopReason::Length);
+    let outcome = all(engine.generate(request(setup.prompt("x"), 0))).await;
+    assert_eq!(finished(&outcome).2, StopReason::Length);
     assert_eq!(
-        Outcome::of(engine.generate(request(setup.prompt("x"), 2)))
-            .await
-            .finished()
+        finished(&all(engine.generate(request(setup.prompt("x"), 2))).await)
             .0
             .len(),
         2
     );
+}
+
+/// Whatever a checkpoint folder may be, the refusal names it, comes at once and says what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_come_before_loading() {
+    let setup = Setup::new(&Shape::default());
+    let folder = setup.home.path().join("model");
+    let refuse = async |options: LoadOptions| -> String {
+        let start = Instant::now();
+        let error = load(options, setup.vocabulary.clone(), |_| {})
+            .await
+            .expect_err("a refusal");
+        assert!(
+            start.elapsed() < Duration::from_millis(500),
+            "{error}: {:?}",
+            start.elapsed()
+        );
+        error.to_string()
+    };
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let edit = |key: &str, value: serde_json::Value| {
+        let mut changed: serde_json::Value = serde_json::from_str(&config).unwrap();
+        changed[key] = value;
+        std::fs::write(folder.join("config.json"), changed.to_string()).unwrap();
+    };
+
+    if !cfg!(any(feature = "cuda", feature = "metal")) {
+        edit("model_type", "gpt_oss".into());
+        let error = refuse(setup.options()).await;
+        for part in [
+            "GPT-OSS needs a GPU",
+            "--server",
+            "-m demo",
+            "--features cuda",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        edit(
+            "quantization_config",
+            serde_json::json!({"quant_method": "mxfp4"}),
+        );
+        assert!(
+            refuse(setup.options())
+                .await
+                .contains("GPT-OSS needs a GPU")
+        );
+    }
+
+    // 300,000 layers' worth of cache for each token.
+    edit("num_key_value_heads", 40_000_000.into());
+    let error = refuse(setup.options()).await;
+    assert!(
+        error.contains("MiB of memory and") && error.contains("MiB are free"),
+        "{error}"
+    );
+
+    edit("vocab_size", 32_000.into());
+    let error = refuse(setup.options()).await;
+    assert!(
+        error.contains("vocab.json has 264 tokens and the weights have 32000"),
+        "{error}"
+    );
+    std::fs::remove_file(folder.join("vocab.json")).unwrap();
+    assert!(
+        refuse(setup.options())
+            .await
+            .contains("vocabulary of 32000 tokens is not Harmony's")
+    );
+
+    std::fs::write(folder.join("config.json"), &config).unwrap();
+    let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
+    std::fs::write(
+        folder.join("model.safetensors"),
+        &weights[..weights.len() - 1],
+    )
+    .unwrap();
+    assert!(refuse(setup.options()).await.contains("is truncated"));
+    std::fs::remove_file(folder.join("tokenizer.json")).unwrap();
+    std::fs::write(folder.join("model.safetensors"), &weights).unwrap();
+    assert!(refuse(setup.options()).await.contains("there is no"));
+    assert!(
+        refuse(LoadOptions {
+            model: "gpt-oss-20b".into(),
+            ..setup.options()
+        })
+        .await
+        .contains("hf download")
+    );
+}
+
+/// What mistral.rs cannot load, it may meet as a panic: a refusal all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_cannot_be_built_is_refused() {
+    let setup = Setup::new(&Shape::default());
+    let folder = setup.home.path().join("model");
+    std::fs::write(folder.join("tokenizer.json"), "{}").unwrap();
+    let error = load(setup.options(), setup.vocabulary.clone(), |_| {})
+        .await
+        .expect_err("a refusal");
+    assert!(matches!(error, EngineError::Unavailable { .. }), "{error}");
+    let setup = Setup::new(&Shape::default());
+    let folder = setup.home.path().join("model");
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    std::fs::write(
+        folder.join("config.json"),
+        config.replace("LlamaForCausalLM", "NoSuchModel"),
+    )
+    .unwrap();
+    let error = load(setup.options(), setup.vocabulary.clone(), |_| {})
+        .await
+        .expect_err("a refusal");
+    assert!(error.to_string().contains("mistral.rs"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_starts_with_checking_and_ends_ready() {
+    let setup = Setup::new(&Shape::default());
+    let mut reports = Vec::new();
+    let engine = load(setup.options(), setup.vocabulary.clone(), |report| {
+        reports.push(report)
+    })
+    .await
+    .unwrap();
+    assert_eq!(engine.info().device, "cpu");
+    assert_eq!(reports.first().unwrap().stage, "checking");
+    assert_eq!(reports.last().unwrap().stage, "ready");
+    let size = reports.last().unwrap().bytes.unwrap();
+    assert!(size.0 == size.1 && size.0 > 100_000, "{size:?}");
+    assert!(
+        reports
+            .windows(2)
+            .all(|pair| pair[0].elapsed <= pair[1].elapsed)
+    );
+}
+
+/// The variable that makes a test of this file the loading child of [`nothing_is_printed`].
+const CHILD: &str = "DESCANT_TEST_LOAD_IN";
+
+/// Loads and generates on a terminal of its own, where progress bars and logs would show.
+#[test]
+fn nothing_is_printed() {
+    let setup = Setup::new(&Shape::default());
+    let pty = portable_pty::native_pty_system();
+    let pair = pty
+        .openpty(portable_pty::PtySize {
+            rows: 24,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        })
+        .unwrap();
+    let mut command = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "loads_in_a_child", "--nocapture", "--quiet"]);
+    command.env(CHILD, setup.home.path());
+    command.env("TERM", "xterm-256color");
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let output = std::thread::spawn(move || {
+        let mut output = Vec::new();
+        // A terminal whose last program left reads as an error on Linux.
+        let _end = std::io::Read::read_to_end(&mut reader, &mut output);
+        output
+    });
+    assert!(child.wait().unwrap().success());
+    drop(pair.master);
+    let output = String::from_utf8(output.join().unwrap()).unwrap();
+    let (_, after) = output.split_once("[[").expect("the child's first mark");
+    let (between, _) = after.split_once("]]").expect("the child's last mark");
+    assert_eq!(between, "", "mistral.rs wrote to the terminal");
+}
+
+/// The other half of [`nothing_is_printed`]; alone it does nothing.
+#[test]
+fn loads_in_a_child() {
+    let Some(home) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let home = Path::new(&home);
+    print!("[[");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let generated = runtime.block_on(async {
+        let vocabulary = descant::harmony::vocab::Vocabulary::load(home).unwrap();
+        let engine = load(setup::options(home), vocabulary.clone(), |_| {})
+            .await
+            .unwrap();
+        let mut prompt = vec![vocab::START];
+        prompt.extend(
+            vocabulary
+                .encode_text("a b c")
+                .iter()
+                .filter(|id| **id < 256),
+        );
+        all(engine.generate(request(prompt, 20))).await
+    });
+    print!("]]");
+    assert!(!finished(&generated).0.is_empty());
 }

@@ -4,7 +4,8 @@
 //! shard or an absurd header is named here and not met by the loader as a panic. It loads nothing and knows
 //! no engine; [`super::fit`] does the arithmetic with what it finds.
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -249,7 +250,7 @@ fn expected_tensors(folder: &Path) -> Result<BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A shard's header, with its promised size compared to the file's.
-fn read_header(path: &Path) -> Result<safetensors::tensor::Metadata, CheckpointError> {
+fn read_header(path: &Path) -> Result<Metadata, CheckpointError> {
     let read = |source| CheckpointError::Read {
         path: path.to_owned(),
         source,
@@ -279,10 +280,11 @@ fn read_header(path: &Path) -> Result<safetensors::tensor::Metadata, CheckpointE
             want: 8 + length,
         });
     }
-    let mut header = length.to_le_bytes().to_vec();
+    let mut header = Vec::new();
     file.take(length).read_to_end(&mut header).map_err(read)?;
-    let (_, metadata) =
-        SafeTensors::read_metadata(&header).map_err(|e| CheckpointError::Header {
+    // Deserializing checks that the tensors cover the data without a gap and that shapes match sizes.
+    let metadata: Metadata =
+        serde_json::from_slice(&header).map_err(|e| CheckpointError::Header {
             path: path.to_owned(),
             reason: e.to_string(),
         })?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Harmony's special tokens in the order of the reduced vocabulary, with their ids.
-const SPECIALS: [(&str, u32); 8] = [
+pub const SPECIALS: [(&str, u32); 8] = [
     ("<|start|>", 200_006),
     ("<|end|>", 200_007),
     ("<|message|>", 200_008),
@@ -99,8 +99,9 @@ fn write_weights(folder: &Path, shape: &Shape, vocabulary: usize) {
     let data: BTreeMap<String, Vec<u8>> = shapes
         .iter()
         .map(|(name, dims)| {
-            // Wide enough for attention to look around and for scores to differ between tokens.
+            // Wide enough for attention to look around, and for the best score to stand apart.
             let scale = match dims[..] {
+                [_, width] if name.starts_with("lm_head") => 16.0 / (width as f32).sqrt(),
                 [_, width] if !name.contains("embed") => 2.0 / (width as f32).sqrt(),
                 _ => 1.0,
             };
@@ -112,7 +113,12 @@ fn write_weights(folder: &Path, shape: &Shape, vocabulary: usize) {
                 };
                 value.to_le_bytes()
             });
-            (name.clone(), values.collect())
+            let mut values: Vec<u8> = values.collect();
+            if name.starts_with("lm_head") {
+                // Greedy, it never says a special token by itself.
+                values[..SPECIALS.len() * hidden * size_of::<f32>()].fill(0);
+            }
+            (name.clone(), values)
         })
         .collect();
     let views = shapes.iter().map(|(name, dims)| {

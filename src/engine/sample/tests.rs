@@ -162,3 +162,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_written_out_exponential_is_the_librarys() {
+    for step in 0..280_000 {
+        let x = -(step as f32) / 10_000.0;
+        let (got, want) = (exp_negative(x), x.exp());
+        assert!(
+            (got - want).abs() <= want * 3e-7,
+            "exp({x}) = {want}, got {got}"
+        );
+    }
+    assert_eq!(exp_negative(0.0), 1.0);
+    for x in [-28.1, -1e30, f32::NEG_INFINITY, f32::NAN] {
+        assert_eq!(exp_negative(x), 0.0, "{x}");
+    }
+}
+
+/// A vocabulary's worth: draws reach every block, in proportion.
+#[test]
+fn a_large_vocabulary_is_drawn_evenly() {
+    let logits = vec![0.5; 201_088];
+    let mut sampler = Sampler::new(sampling(1.0, 1.0, 0.0, 11));
+    let mut eighths = [0usize; 8];
+    for _ in 0..4_000 {
+        let index = sampler.choose(&logits, Some(200_000)).unwrap();
+        assert_ne!(index, 200_000);
+        eighths[index * 8 / 201_088] += 1;
+    }
+    assert!(
+        eighths.iter().all(|n| (400..600).contains(n)),
+        "{eighths:?}"
+    );
+    let mut spike = logits;
+    spike[201_087] = 40.0;
+    assert_eq!(sampler.choose(&spike, None), Some(201_087));
+}
