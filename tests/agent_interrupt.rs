@@ -1,6 +1,11 @@
 //! Interrupts, wherever a turn stands, and what is left in the record.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 
 mod agent_support;
 

@@ -1,6 +1,11 @@
 //! The `python` tool: its output, its failures, and a machine without a container engine.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 
 mod agent_support;
 

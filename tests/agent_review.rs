@@ -1,6 +1,11 @@
 //! Patches: who decides, what is written, what the model is told, and how it is taken back.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 
 mod agent_support;
 

@@ -1,6 +1,11 @@
 //! The record of a conversation is what was said to the model, and a resumed one sends the same ids.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 
 mod agent_support;
 

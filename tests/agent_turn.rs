@@ -1,6 +1,11 @@
 //! Turns: answers, tool calls, and every way a turn ends early.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 
 mod agent_support;
 
