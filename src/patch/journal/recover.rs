@@ -46,7 +46,7 @@ impl Journal {
                     .iter()
                     .find(|entry| entry.number == checkpoint)
             {
-                remove_folders(workspace, &entry.folders);
+                remove_folders(workspace, &entry.folders)?;
             }
             self.log.append(&Record::Commit { number: checkpoint })?;
             return Ok(Recovered {
@@ -77,7 +77,7 @@ impl Journal {
                 untouched.push(transition.path.clone());
             }
         }
-        remove_folders(workspace, &begin.folders);
+        remove_folders(workspace, &begin.folders)?;
         self.log.append(&Record::Abort {
             number: begin.number,
         })?;
@@ -152,10 +152,12 @@ fn is_in(
 }
 
 /// Innermost first; those with something in them stay.
-pub(super) fn remove_folders(workspace: &Workspace, folders: &[WorkspacePath]) {
+pub(super) fn remove_folders(
+    workspace: &Workspace,
+    folders: &[WorkspacePath],
+) -> Result<(), WorkspaceError> {
     for folder in folders.iter().rev() {
-        if let Err(error) = workspace.remove_empty_folder(folder) {
-            tracing::warn!(%folder, %error, "a folder the patch created could not be removed");
-        }
+        settle(workspace.remove_empty_folder(folder))?;
     }
+    Ok(())
 }

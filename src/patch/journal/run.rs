@@ -184,7 +184,7 @@ impl Journal {
             workspace.remove(&transition.path)?;
         }
         self.step_point()?;
-        remove_folders(workspace, emptied);
+        remove_folders(workspace, emptied)?;
         self.step_point()?;
         self.log.append(&Record::Commit {
             number: begin.number,
