@@ -12,7 +12,9 @@ use ratatui::text::Span;
 use similar::{ChangeTag, TextDiff};
 
 /// Longer lines get no word diff; nobody compares them by eye.
-const WORD_DIFF_LIMIT: usize = 2000;
+const WORD_DIFF_LIMIT: usize = 1000;
+/// In a longer run of changed lines, the lines rarely belong to one another.
+const WORD_DIFF_LINES: usize = 200;
 /// Below this width one column of line numbers has to do.
 const NARROW: u16 = 60;
 
@@ -58,8 +60,11 @@ pub fn hunk(hunk: &Hunk, theme: &Theme, columns: u16) -> Vec<Source> {
             LineKind::Removed | LineKind::Added => {
                 let removed = run(&hunk.lines, at, LineKind::Removed);
                 let added = run(&hunk.lines, at + removed.len(), LineKind::Added);
-                let pairs: Vec<_> = (0..removed.len().max(added.len()))
-                    .map(|i| changed_words(removed.get(i), added.get(i), theme))
+                let rows = removed.len().max(added.len());
+                let pairs: Vec<_> = (0..rows)
+                    .map(|i| {
+                        changed_words(removed.get(i), added.get(i), rows <= WORD_DIFF_LINES, theme)
+                    })
                     .collect();
                 for (i, _) in removed.iter().enumerate() {
                     let text = pairs[i].0.clone();
@@ -110,6 +115,7 @@ type Words = Vec<Span<'static>>;
 fn changed_words(
     removed: Option<&HunkLine>,
     added: Option<&HunkLine>,
+    compare: bool,
     theme: &Theme,
 ) -> (Words, Words) {
     let whole = |line: Option<&HunkLine>, style: Style| {
@@ -124,7 +130,7 @@ fn changed_words(
         return plain;
     };
     let (old, new) = (shown(removed), shown(added));
-    if old.len() > WORD_DIFF_LIMIT || new.len() > WORD_DIFF_LIMIT {
+    if !compare || old.len() > WORD_DIFF_LIMIT || new.len() > WORD_DIFF_LIMIT {
         return plain;
     }
     let diff = TextDiff::from_words(old.as_str(), new.as_str());

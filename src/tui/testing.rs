@@ -51,14 +51,32 @@ pub fn hunk(id: usize, start: usize, lines: &str) -> Hunk {
     }
 }
 
+/// With images that its hunks lead from and to; the lines around them are fillers.
 pub fn file(kind: ChangeKind, path: &str, stage: LocateStage, hunks: Vec<Hunk>) -> FilePlan {
     let path = path.to_owned().try_into().unwrap();
+    let (mut pre, mut post) = (String::new(), String::new());
+    let mut line = 1;
+    for hunk in &hunks {
+        for n in line..hunk.old_start {
+            pre.push_str(&format!("filler {n}\n"));
+            post.push_str(&format!("filler {n}\n"));
+        }
+        for part in &hunk.lines {
+            if part.kind != LineKind::Added {
+                pre.push_str(&format!("{}\n", part.text));
+            }
+            if part.kind != LineKind::Removed {
+                post.push_str(&format!("{}\n", part.text));
+            }
+        }
+        line = hunk.old_start + hunk.old_lines;
+    }
     FilePlan {
+        pre: (kind != ChangeKind::Add).then(|| pre.into_bytes()),
+        post: (kind != ChangeKind::Delete).then(|| post.into_bytes()),
         kind,
         path,
         target: None,
-        pre: Some(Vec::new()),
-        post: Some(Vec::new()),
         mode: 0o644,
         stage,
         hunks,
