@@ -12,7 +12,15 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("tui", &["agent", "patch"][..]),
         (
             "agent",
-            &["engine", "harmony", "tools", "session", "patch", "sandbox", "workspace"][..],
+            &[
+                "engine",
+                "harmony",
+                "tools",
+                "session",
+                "patch",
+                "sandbox",
+                "workspace",
+            ][..],
         ),
         ("engine", &["harmony"][..]),
         ("harmony", &[][..]),
@@ -48,8 +56,11 @@ fn imports(line: &str) -> Vec<String> {
             None => rest.to_owned(),
         };
         for part in list.split(',') {
-            let name: String =
-                part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String = part
+                .trim()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             names.push(name);
             if !rest.starts_with('{') {
                 break;
@@ -69,7 +80,12 @@ fn imports_follow_the_table() {
     let mut checked = 0;
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_string_lossy();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy();
         let module = first.trim_end_matches(".rs").to_owned();
         let Some(may) = allowed.get(module.as_str()) else {
             assert!(
@@ -83,15 +99,29 @@ fn imports_follow_the_table() {
             for name in imports(line) {
                 checked += 1;
                 // Macros and items of the same module are written `crate::module::...` as well.
-                let fine = name == module || PLAIN.contains(&name.as_str()) || may.contains(&name.as_str());
+                let fine = name == module
+                    || PLAIN.contains(&name.as_str())
+                    || may.contains(&name.as_str());
                 if !fine {
-                    breaches.push(format!("src/{}:{}: {}", relative.display(), number + 1, line.trim()));
+                    breaches.push(format!(
+                        "src/{}:{}: {}",
+                        relative.display(),
+                        number + 1,
+                        line.trim()
+                    ));
                 }
             }
         }
     }
-    assert!(checked > 50, "only {checked} imports seen: the reader of this test is broken");
-    assert!(breaches.is_empty(), "imports against the table:\n{}", breaches.join("\n"));
+    assert!(
+        checked > 50,
+        "only {checked} imports seen: the reader of this test is broken"
+    );
+    assert!(
+        breaches.is_empty(),
+        "imports against the table:\n{}",
+        breaches.join("\n")
+    );
 }
 
 #[test]
@@ -104,10 +134,19 @@ fn files_stay_small() {
         .filter_map(|file| {
             let text = std::fs::read_to_string(file).unwrap();
             // A file's own tests do not count; a file that is nothing but tests is exempt.
-            let lines = text.lines().take_while(|l| !l.starts_with("mod tests {")).count();
-            let is_tests = file.file_stem().is_some_and(|s| s.to_string_lossy().ends_with("tests"));
+            let lines = text
+                .lines()
+                .take_while(|l| !l.starts_with("mod tests {"))
+                .count();
+            let is_tests = file
+                .file_stem()
+                .is_some_and(|s| s.to_string_lossy().ends_with("tests"));
             (lines > 450 && !is_tests).then(|| format!("{}: {lines} lines", file.display()))
         })
         .collect();
-    assert!(long.is_empty(), "two ideas share a room in:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "two ideas share a room in:\n{}",
+        long.join("\n")
+    );
 }

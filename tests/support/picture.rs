@@ -10,6 +10,7 @@ const BACKGROUND: &str = "#16181d";
 
 pub fn svg(screen: &Screen) -> String {
     let (rows, cols) = screen.size();
+    let (rows, cols) = (rows.get(), cols.get());
     let (width, height) = (
         f32::from(cols) * CELL_W + 20.0,
         f32::from(rows) * CELL_H + 20.0,
