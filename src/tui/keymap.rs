@@ -213,6 +213,7 @@ pub fn lookup(context: Context, key: &KeyEvent) -> Option<Action> {
 }
 
 /// The key event of a table name, for tests and key scripts.
+#[cfg(test)]
 pub fn parse(name: &str) -> Option<KeyEvent> {
     let mut modifiers = KeyModifiers::NONE;
     let mut rest = name;

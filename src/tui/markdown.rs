@@ -149,8 +149,9 @@ fn code_line(line: &str, indent: usize, theme: &Theme) -> Source {
         .verbatim()
 }
 
-/// Everything from the start, for texts that no longer change and for tests.
-pub fn render(text: &str, theme: &Theme) -> Vec<Source> {
+/// Everything from the start: what a stream, however cut, must equal.
+#[cfg(test)]
+fn render(text: &str, theme: &Theme) -> Vec<Source> {
     let mut out = Vec::new();
     Markdown::default().tail(text, theme, &mut out);
     out
