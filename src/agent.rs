@@ -25,8 +25,8 @@ pub use protocol::{AgentCommand, AgentEvent, ReviewId, SandboxState, ToolStatus}
 
 use crate::conversation::{Effort, Item};
 // Events carry the first three: consumers name them from here and import no engine.
-pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::engine::{Engine, Sampling};
+pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::harmony::vocab::Vocabulary;
 use crate::patch::Journal;
 use crate::sandbox::SandboxError;
@@ -143,6 +143,10 @@ impl Agent {
         let (commands, command_queue) = mpsc::channel(COMMAND_ROOM);
         let (event_queue, events) = mpsc::channel(EVENT_ROOM);
         let task = tokio::spawn(task::run(options, command_queue, event_queue));
-        AgentHandle { commands, events, task }
+        AgentHandle {
+            commands,
+            events,
+            task,
+        }
     }
 }

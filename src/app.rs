@@ -183,7 +183,7 @@ fn once_prompt(prompt: Option<String>, stdin_terminal: bool) -> anyhow::Result<S
             .read_to_end(&mut bytes)
             .context("cannot read standard input")?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| UsageError("standard input is not UTF-8 text; pass a text".to_owned()))?;
+            .map_err(|error| UsageError(format!("standard input is not text: {error}")))?;
         Ok(Some(text).filter(|t| !t.trim().is_empty()))
     };
     match prompt.as_deref() {

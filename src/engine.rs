@@ -39,7 +39,12 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, seed: 0 };
+    pub const GREEDY: Sampling = Sampling {
+        temperature: 0.0,
+        top_p: 1.0,
+        min_p: 0.0,
+        seed: 0,
+    };
 }
 
 /// One generation.
@@ -82,19 +87,38 @@ pub enum EngineEvent {
     /// What the stream says; `reasoning tokens` are counted by the engine adapter.
     Harmony(HarmonyEvent),
     /// The last event of a generation that ran.
-    Finished { tokens: Vec<TokenId>, usage: Usage, stop: StopReason },
+    Finished {
+        tokens: Vec<TokenId>,
+        usage: Usage,
+        stop: StopReason,
+    },
     /// The last event of a generation that broke; what was generated until then is kept.
-    Failed { error: EngineError, tokens: Vec<TokenId> },
+    Failed {
+        error: EngineError,
+        tokens: Vec<TokenId>,
+    },
 }
 
 /// What can go wrong with a model or its engine. Every message names the thing and the next step.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EngineError {
     #[error("{model}: {reason}\n  {hint}")]
-    Unavailable { model: String, reason: String, hint: String },
+    Unavailable {
+        model: String,
+        reason: String,
+        hint: String,
+    },
     #[error("{model} needs {need_mib} MiB of {kind} and {have_mib} MiB are free\n  {hint}")]
-    NotEnoughMemory { model: String, kind: &'static str, need_mib: u64, have_mib: u64, hint: String },
-    #[error("the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation with /new, or compact this one with /compact")]
+    NotEnoughMemory {
+        model: String,
+        kind: &'static str,
+        need_mib: u64,
+        have_mib: u64,
+        hint: String,
+    },
+    #[error(
+        "the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation with /new, or compact this one with /compact"
+    )]
     ContextFull { prompt: usize, context: usize },
     #[error("the engine stopped: {0}\n  the conversation is kept; try again")]
     Broken(String),

@@ -53,8 +53,14 @@ pub enum TurnEnd {
 pub enum Record {
     /// One entry of the history.
     Item(Entry),
-    TurnStarted { turn: TurnId },
-    TurnEnded { turn: TurnId, usage: Usage, end: TurnEnd },
+    TurnStarted {
+        turn: TurnId,
+    },
+    TurnEnded {
+        turn: TurnId,
+        usage: Usage,
+        end: TurnEnd,
+    },
     /// The user began anew: what stands before no longer belongs to the conversation.
     Cleared,
 }
@@ -75,7 +81,12 @@ impl From<Item> for Record {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     #[error("cannot {doing} {}: {source}\n  {hint}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: io::Error, hint: &'static str },
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+        hint: &'static str,
+    },
     #[error("{} is a symbolic link; conversations are not written through it\n  replace it by a folder of your own, or set DESCANT_HOME", .0.display())]
     Symlink(PathBuf),
     #[error("{} belongs to another user; conversations are not written there\n  set DESCANT_HOME to a folder of your own", .0.display())]
@@ -89,5 +100,10 @@ pub enum SessionError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 mod tests;

@@ -1,72 +1,277 @@
-//! Text from a model, a tool or a file, made fit for a terminal.
+//! Text from outside made safe to print and draw: the model's words, tool output, file names, diffs, errors.
 //!
-//! Nothing that came from outside may move the cursor, set a title, write the clipboard or reorder what is
-//! read. Every place that prints or draws foreign text sends it through [`visible`] first.
+//! Nothing else decides which characters reach the terminal. Control characters become their pictures
+//! (`ESC` is `␛`), bidi, zero-width, tag and other invisible characters become `<U+202E>`. The one thing
+//! to know: [`visible`] and [`prose`] let the few joiners pass or go that only shape emoji and scripts,
+//! [`exact`] hides nothing, because in a review what cannot be seen cannot be judged.
 
 use std::borrow::Cow;
 
-/// `text` with every control, bidi and invisible character shown as a sign: C0 as its control picture
-/// (U+2400 block), others as `<U+XXXX>`. Line feeds and tabs stay; CR before LF goes. Costs nothing when
-/// there is none.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if text
-        .bytes()
-        .all(|b| matches!(b, b'\n' | b'\t' | 0x20..=0x7e))
-    {
-        return Cow::Borrowed(text);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Tab,
+    Newline,
+    Control,
+    /// Changes order, hides, or takes no cell.
+    Invisible,
+    /// Joiners and variation selectors: they change how neighbours look, never what is said.
+    Shaping,
+}
+
+/// The code points that Unicode calls default-ignorable or format, by what we do with them.
+fn class(c: char) -> Class {
+    match c {
+        ' '..='~' => Class::Plain,
+        '\n' => Class::Newline,
+        '\t' => Class::Tab,
+        _ if c.is_control() => Class::Control,
+        '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' => Class::Shaping,
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{600}'..='\u{605}'
+        | '\u{61c}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => Class::Invisible,
+        _ => Class::Plain,
     }
-    if !text.chars().any(|c| c != '\n' && c != '\t' && sign(c)) {
+}
+
+fn picture(c: char) -> char {
+    match u32::from(c) {
+        code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or('\u{fffd}'),
+        0x7f => '\u{2421}',
+        _ => '\u{fffd}',
+    }
+}
+
+fn push_named(out: &mut String, c: char) {
+    out.push_str(&format!("<U+{:04X}>", u32::from(c)));
+}
+
+fn push_visible(out: &mut String, c: char) {
+    match class(c) {
+        Class::Control if (0x80..0xa0).contains(&u32::from(c)) => push_named(out, c),
+        Class::Control => out.push(picture(c)),
+        _ => push_named(out, c),
+    }
+}
+
+/// Lines for a stream (stdout, stderr): newlines, tabs and joiners stay, a carriage return before a newline
+/// is dropped, all else that is not plain is made visible. Costs nothing where there is none.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let stays = |c| {
+        matches!(
+            class(c),
+            Class::Plain | Class::Newline | Class::Tab | Class::Shaping
+        )
+    };
+    if text.chars().all(stays) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\n' | '\t' => out.push(c),
+            _ if stays(c) => out.push(c),
             '\r' if chars.peek() == Some(&'\n') => {}
-            c if !sign(c) => out.push(c),
-            // The control pictures stand in code point order at U+2400.
-            c if (c as u32) < 0x20 => out.extend(char::from_u32(0x2400 + c as u32)),
-            '\u{7f}' => out.push('\u{2421}'),
-            c => out.push_str(&format!("<U+{:04X}>", c as u32)),
+            _ => push_visible(&mut out, c),
         }
     }
     Cow::Owned(out)
 }
 
-/// Characters that must not reach a terminal as they are.
-fn sign(c: char) -> bool {
-    matches!(c,
-        '\0'..='\x1f' | '\x7f'..='\u{9f}'
-        // Soft hyphen, Arabic letter mark, Mongolian vowel separator.
-        | '\u{ad}' | '\u{61c}' | '\u{180e}'
-        // Zero width space, joiners apart (emoji and Indic scripts need U+200C and U+200D); bidi marks.
-        | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        // Line and paragraph separators, bidi embeddings, overrides and isolates, invisible operators.
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        // Tag characters.
-        | '\u{e0000}'..='\u{e007f}')
+/// Running text of several lines for a pane: newlines stay, tabs become four spaces, a carriage return before a
+/// newline is dropped with the shaping characters, all else that is not plain is made visible.
+pub fn prose(text: &str) -> Cow<'_, str> {
+    if text
+        .chars()
+        .all(|c| matches!(class(c), Class::Plain | Class::Newline))
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match class(c) {
+            Class::Plain | Class::Newline => out.push(c),
+            Class::Tab => out.push_str("    "),
+            Class::Shaping => {}
+            Class::Control if c == '\r' && chars.peek() == Some(&'\n') => {}
+            Class::Control | Class::Invisible => push_visible(&mut out, c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// One line for a label: as [`prose`], and a newline is `␊`.
+pub fn label(text: &str) -> String {
+    prose(text).replace('\n', "\u{240a}")
+}
+
+/// A line of a file under review: everything is shown, tabs as `→` and their width, a carriage return as `␍`.
+pub fn exact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut column = 0;
+    for c in text.chars() {
+        match class(c) {
+            Class::Plain => {
+                out.push(c);
+                column += 1;
+            }
+            Class::Tab => {
+                let width = 4 - column % 4;
+                out.push('\u{2192}');
+                out.extend(std::iter::repeat_n(' ', width - 1));
+                column += width;
+            }
+            Class::Newline | Class::Control | Class::Invisible | Class::Shaping => {
+                let before = out.len();
+                push_visible(&mut out, c);
+                column += out.len() - before;
+            }
+        }
+    }
+    out
+}
+
+/// What a user pastes or a history file holds, cleaned to what the composer can hold and send: newlines
+/// and tabs stay, control, bidi, tag and zero-width characters are dropped, joiners stay.
+pub fn typed(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match class(c) {
+            Class::Plain | Class::Newline | Class::Tab | Class::Shaping => out.push(c),
+            // Terminals send pasted line ends as CR.
+            Class::Control if c == '\r' => {
+                if chars.peek() != Some(&'\n') {
+                    out.push('\n');
+                }
+            }
+            Class::Control | Class::Invisible => {}
+        }
+    }
+    out
+}
+
+/// Whether a terminal could be moved, or a reader misled, by this character; what must never be drawn.
+pub fn is_unsafe(c: char) -> bool {
+    matches!(class(c), Class::Control | Class::Invisible)
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice
+)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_acts_on_a_terminal_comes_through() {
+    fn streams_keep_tabs_and_joiners_and_nothing_that_acts() {
         for (raw, shown) in [
             ("plain\ttext\n", "plain\ttext\n"),
             ("a\r\nb", "a\nb"),
             ("a\rb", "a␍b"),
             ("\x1b]52;c;eA==\x07", "␛]52;c;eA==␇"),
-            ("\u{9b}31m", "<U+009B>31m"),
-            ("x\u{202e}y", "x<U+202E>y"),
-            ("x\u{200b}y\u{e0041}", "x<U+200B>y<U+E0041>"),
-            ("\x7f", "␡"),
+            ("x\u{202e}y\u{e0041}", "x<U+202E>y<U+E0041>"),
             ("naïve 漢字 👩‍💻", "naïve 漢字 👩‍💻"),
         ] {
             assert_eq!(visible(raw), shown);
         }
+    }
+
+    #[test]
+    fn table() {
+        let rows: &[(&str, &str, &str)] = &[
+            // input, prose, exact
+            (
+                "plain – ünï 漢字 🙂",
+                "plain – ünï 漢字 🙂",
+                "plain – ünï 漢字 🙂",
+            ),
+            ("a\tb", "a    b", "a→  b"),
+            ("\tx", "    x", "→   x"),
+            ("end\r", "end␍", "end␍"),
+            ("\u{1b}[2J", "␛[2J", "␛[2J"),
+            ("\u{1b}]52;c;AAAA\u{7}", "␛]52;c;AAAA␇", "␛]52;c;AAAA␇"),
+            ("\u{9b}31m", "<U+009B>31m", "<U+009B>31m"),
+            ("del\u{7f}", "del␡", "del␡"),
+            ("nul\0", "nul␀", "nul␀"),
+            ("a\u{202e}b", "a<U+202E>b", "a<U+202E>b"),
+            (
+                "a\u{2066}b\u{2069}",
+                "a<U+2066>b<U+2069>",
+                "a<U+2066>b<U+2069>",
+            ),
+            ("a\u{200b}b", "a<U+200B>b", "a<U+200B>b"),
+            ("\u{feff}bom", "<U+FEFF>bom", "<U+FEFF>bom"),
+            ("tag\u{e0041}", "tag<U+E0041>", "tag<U+E0041>"),
+            (
+                "soft\u{ad}hyphen",
+                "soft<U+00AD>hyphen",
+                "soft<U+00AD>hyphen",
+            ),
+            (
+                "ls\u{2028}ps\u{2029}",
+                "ls<U+2028>ps<U+2029>",
+                "ls<U+2028>ps<U+2029>",
+            ),
+            ("fam\u{200d}ily", "family", "fam<U+200D>ily"),
+            ("heart\u{fe0f}", "heart", "heart<U+FE0F>"),
+            ("hangul\u{3164}", "hangul<U+3164>", "hangul<U+3164>"),
+        ];
+        for (input, as_prose, as_exact) in rows {
+            assert_eq!(prose(input), *as_prose, "prose of {input:?}");
+            assert_eq!(exact(input), *as_exact, "exact of {input:?}");
+        }
+    }
+
+    #[test]
+    fn no_scalar_value_gets_through_unsafe() {
+        for c in (0..=0x10ffff).filter_map(char::from_u32) {
+            let text = c.to_string();
+            for shown in [prose(&text).into_owned(), exact(&text), label(&text)] {
+                assert!(
+                    !shown
+                        .chars()
+                        .any(|c| c != '\n' && (c.is_control() || is_unsafe(c))),
+                    "U+{:04X} became {shown:?}",
+                    u32::from(c)
+                );
+            }
+            // In a review two different characters never look like nothing.
+            assert!(!exact(&text).is_empty());
+        }
+    }
+
+    #[test]
+    fn pastes_keep_their_lines_and_lose_what_hides() {
+        assert_eq!(
+            typed("a\r\nb\rc\td\u{1b}[31m\u{202e}e\u{e0041}"),
+            "a\nb\nc\td[31me"
+        );
+        assert_eq!(typed("می\u{200c}خواهم"), "می\u{200c}خواهم");
     }
 }

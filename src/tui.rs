@@ -7,7 +7,6 @@
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
 //! - [`composer`], [`transcript`], [`pane`], [`review`]: the parts of the model
 //! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`wrap`], [`theme`]: from model to screen
-//! - [`sanitize`]: what from outside may reach the terminal
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
 mod cells;
@@ -28,7 +27,6 @@ pub mod model;
 mod pane;
 mod probe;
 mod review;
-mod sanitize;
 #[doc(hidden)] // for the test of a panic
 pub mod terminal;
 #[cfg(test)]
@@ -44,6 +42,7 @@ mod wrap;
 
 use crate::agent::{AgentCommand, AgentEvent};
 use crate::conversation::Effort;
+use crate::text;
 use model::{Model, ModelState, Status};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -113,7 +112,7 @@ pub async fn run(
         tokens_per_second: None,
         context: None,
         branch: options.branch,
-        workspace: sanitize::label(&workspace.to_string_lossy()),
+        workspace: text::label(&workspace.to_string_lossy()),
         sandbox: None,
     };
     let model = Model::new(size, name, theme, status);

@@ -115,7 +115,8 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
     let sandbox = &config.sandbox;
     if sandbox.memory_mib < 16
         || sandbox.pids < 8
-        || !(sandbox.cpus > 0.0)
+        || sandbox.cpus.is_nan()
+        || sandbox.cpus <= 0.0
         || sandbox.timeout_s == 0
     {
         return Err(wrong(

@@ -131,7 +131,7 @@ impl Need {
                 tokens / 512 * 512
             )
         } else {
-            "close other programs, use a server (--server URL), or the built-in demo model (-m demo)".to_owned()
+            "close other programs, or use the built-in demo model (-m demo)".to_owned()
         };
         Err(EngineError::NotEnoughMemory {
             model: format!(

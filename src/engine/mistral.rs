@@ -41,12 +41,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// nor this long for one of a prompt's.
 const PATIENCE_PER_PROMPT_TOKEN: Duration = Duration::from_millis(250);
 
+/// Tokens that an answer is taken to add to the prefix cache before it is known: a limit is mostly the whole
+/// context, and making room for that would empty the cache at each request where memory is short.
+const USUAL_ANSWER: usize = 1024;
+
 /// How the checkpoint's ids relate to Harmony's.
 #[derive(Debug)]
 pub(super) enum Codec {
     /// They are the same.
     Harmony,
-    Reduced(ReducedVocabulary),
+    Reduced(Box<ReducedVocabulary>),
 }
 
 impl Codec {
@@ -168,7 +172,7 @@ impl Shared {
             () = outbox.closed() => return,
             runner = self.runner.clone().lock_owned() => runner,
         };
-        let queue = match runner.queue(prompt.len() + limit).await {
+        let queue = match runner.queue(prompt.len() + limit.min(USUAL_ANSWER)).await {
             Ok(queue) => queue,
             Err(error) => {
                 return outbox.push(EngineEvent::Failed {
@@ -234,7 +238,7 @@ impl Shared {
             patience,
             expected,
         );
-        let end = follow.to_the_end().await;
+        let end = follow.run_out().await;
         follow.transcript.finish(follow.outbox);
         let usage = self.usage(
             &generation,

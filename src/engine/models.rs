@@ -74,10 +74,10 @@ pub fn resolve(name: &str, places: &ModelPlaces) -> Result<ModelSource, EngineEr
     if let Some(folder) = own.into_iter().find(|f| f.join("config.json").is_file()) {
         return Ok(ModelSource::Folder(folder));
     }
-    if let Some(cache) = &places.hub_cache {
-        if let Some(folder) = in_hub_cache(cache, hub_id) {
-            return Ok(ModelSource::Folder(folder));
-        }
+    if let Some(cache) = &places.hub_cache
+        && let Some(folder) = in_hub_cache(cache, hub_id)
+    {
+        return Ok(ModelSource::Folder(folder));
     }
     // A folder of that name in the current folder, when nothing installed has it.
     let here = places.current_dir.join(name);
@@ -164,7 +164,7 @@ fn missing(name: &str, hub_id: &str, places: &ModelPlaces) -> EngineError {
         model: name.to_owned(),
         reason: format!("not found in {looked}"),
         hint: format!(
-            "download it: hf download {hub_id} --local-dir {}; or use a server (--server URL), or the built-in demo model (-m demo)",
+            "download it: descant models pull {name}; or put its files in {}; or use the built-in demo model (-m demo)",
             folder.display()
         ),
     }

@@ -26,13 +26,12 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, event: EngineEvent) {
-        if let EngineEvent::Harmony(HarmonyEvent::TextDelta(more)) = &event {
-            if let Some(EngineEvent::Harmony(HarmonyEvent::TextDelta(text))) =
+        if let EngineEvent::Harmony(HarmonyEvent::TextDelta(more)) = &event
+            && let Some(EngineEvent::Harmony(HarmonyEvent::TextDelta(text))) =
                 self.waiting.back_mut()
-            {
-                text.push_str(more);
-                return;
-            }
+        {
+            text.push_str(more);
+            return;
         }
         self.waiting.push_back(event);
     }

@@ -4,12 +4,12 @@
 //! States are words, not colours or glyphs alone.
 
 use super::diff;
-use super::sanitize;
 use super::theme::Theme;
 use super::transcript::{Body, DiffCard, ToolCard, ToolState};
 use super::wrap::Source;
 use crate::agent::ToolStatus;
 use crate::patch::{Decision, FilePlan};
+use crate::text;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use std::time::Duration;
@@ -243,7 +243,7 @@ fn file_lines(
         match (card.decisions.as_ref(), decision) {
             (None, _) | (Some(_), Some(Decision::Accept)) => None,
             (Some(_), Some(Decision::Reject { note: Some(note) })) => Some(indented(
-                Source::plain(format!("declined: {}", sanitize::label(note)), theme.warn),
+                Source::plain(format!("declined: {}", text::label(note)), theme.warn),
             )),
             (Some(_), Some(Decision::Reject { note: None }) | None) => {
                 Some(indented(Source::plain("declined", theme.warn)))

@@ -5,7 +5,7 @@
 //! message that is sent holds the whole text.
 
 use super::command::{self, Candidate};
-use super::sanitize;
+use crate::text;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -120,7 +120,7 @@ impl Composer {
     }
 
     pub fn paste(&mut self, text: &str) {
-        let text = sanitize::typed(text);
+        let text = text::typed(text);
         if text.len() > LARGE_PASTE || text.lines().count() > LARGE_PASTE_LINES {
             self.paste_count += 1;
             let label = format!(
@@ -141,7 +141,7 @@ impl Composer {
         if text.len() > LARGE_PASTE {
             self.paste(text);
         } else {
-            self.area.insert_str(sanitize::typed(text));
+            self.area.insert_str(text::typed(text));
         }
     }
 
@@ -183,7 +183,7 @@ impl Composer {
             return;
         }
         if let KeyCode::Char(c) = key.code
-            && sanitize::is_unsafe(c)
+            && text::is_unsafe(c)
         {
             return;
         }

@@ -3,10 +3,10 @@
 //! It draws what the plan says and decides nothing. Signs come before colour, so the plain theme loses
 //! nothing.
 
-use super::sanitize;
 use super::theme::Theme;
 use super::wrap::Source;
 use crate::patch::{ChangeKind, FilePlan, Hunk, HunkLine, LineKind, LocateStage};
+use crate::text;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use similar::{ChangeTag, TextDiff};
@@ -19,7 +19,7 @@ const WORD_DIFF_LINES: usize = 200;
 const NARROW: u16 = 60;
 
 pub fn file_title(file: &FilePlan) -> String {
-    let path = sanitize::exact(&String::from(file.path.clone()));
+    let path = text::exact(&String::from(file.path.clone()));
     let verb = match file.kind {
         ChangeKind::Add => "add",
         ChangeKind::Update => "update",
@@ -29,7 +29,7 @@ pub fn file_title(file: &FilePlan) -> String {
     match &file.target {
         Some(target) => format!(
             "{verb} {path} \u{2192} {}",
-            sanitize::exact(&String::from(target.clone()))
+            text::exact(&String::from(target.clone()))
         ),
         None => format!("{verb} {path}"),
     }
@@ -101,7 +101,7 @@ fn run(lines: &[HunkLine], from: usize, kind: LineKind) -> &[HunkLine] {
 
 /// The text with everything visible; on changed lines also the spaces at the end.
 fn shown(line: &HunkLine) -> String {
-    let text = sanitize::exact(&line.text);
+    let text = text::exact(&line.text);
     if line.kind == LineKind::Context {
         return text;
     }

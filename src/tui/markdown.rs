@@ -5,9 +5,9 @@
 //! no text is lost. The one thing to know: [`Markdown::advance`] freezes a block only when no later text
 //! can change it, so that a stream costs its tail and equals a rendering from the start.
 
-use super::sanitize;
 use super::theme::Theme;
 use super::wrap::Source;
+use crate::text;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use ratatui::style::Style;
 use ratatui::text::Span;
@@ -144,7 +144,7 @@ impl Fence {
 fn code_line(line: &str, indent: usize, theme: &Theme) -> Source {
     let own = line.len() - line.trim_start_matches(' ').len();
     let text = line.get(own.min(indent)..).unwrap_or(line);
-    Source::plain(sanitize::prose(text).into_owned(), theme.code)
+    Source::plain(text::prose(text).into_owned(), theme.code)
         .gutter(Span::raw("    "), Span::raw("    "))
         .verbatim()
 }
@@ -181,7 +181,7 @@ fn render_block(text: &str, theme: &Theme, out: &mut Vec<Source>) {
         out.extend(
             text.trim_end()
                 .lines()
-                .map(|l| Source::plain(sanitize::prose(l).into_owned(), theme.text)),
+                .map(|l| Source::plain(text::prose(l).into_owned(), theme.text)),
         );
         return;
     }
@@ -208,7 +208,7 @@ fn render_block(text: &str, theme: &Theme, out: &mut Vec<Source>) {
         out.extend(
             text.trim_end()
                 .lines()
-                .map(|l| Source::plain(sanitize::prose(l).into_owned(), theme.text)),
+                .map(|l| Source::plain(text::prose(l).into_owned(), theme.text)),
         );
     }
 }
@@ -340,7 +340,7 @@ impl Block<'_> {
 
     fn text(&mut self, text: &str, style: Style) {
         // Entities (`&#27;`) were decoded after the stream was cleaned, so clean again.
-        let clean = sanitize::prose(text);
+        let clean = text::prose(text);
         let mut lines = clean.split('\n').peekable();
         while let Some(line) = lines.next() {
             if !line.is_empty() {

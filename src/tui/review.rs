@@ -5,9 +5,9 @@
 //! and every step that `r` may take back keeps what it changed.
 
 use super::keymap::{self, Action, Context};
-use super::sanitize;
 use crate::agent::ReviewId;
 use crate::patch::{Decision, Decisions, Hunk, LineKind, Plan};
+use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::time::Duration;
 use tui_textarea::TextArea;
@@ -140,7 +140,7 @@ impl Review {
     /// A paste while a note is written.
     pub fn paste(&mut self, text: &str) {
         if let Mode::Note { line, .. } = &mut self.mode {
-            line.insert_str(sanitize::typed(text).replace('\n', " "));
+            line.insert_str(text::typed(text).replace('\n', " "));
         }
     }
 
@@ -313,7 +313,7 @@ impl Review {
             Ok(()) => self.replanned(before),
             Err(error) => {
                 self.plan = before;
-                self.message = Some(sanitize::label(&error.to_string()));
+                self.message = Some(text::label(&error.to_string()));
             }
         }
     }
@@ -413,7 +413,7 @@ fn note_key(line: &mut TextArea<'static>, key: KeyEvent) {
         }
         // A note is one line.
         KeyCode::Char('j' | 'm') if key.modifiers.contains(KeyModifiers::CONTROL) => {}
-        KeyCode::Char(c) if sanitize::is_unsafe(c) => {}
+        KeyCode::Char(c) if text::is_unsafe(c) => {}
         _ => {
             line.input(key);
         }

@@ -1,13 +1,13 @@
 //! What was said and done, as cells: the data behind the conversation and the reasoning pane.
 //!
-//! Text is made safe as it enters ([`super::sanitize`]) and only ever appended to, replaced or finished,
+//! Text is made safe as it enters ([`crate::text`]) and only ever appended to, replaced or finished,
 //! so that the view can tell from a cell's epoch and length what it has to lay out again. How a cell looks
 //! is in [`super::cells`].
 
-use super::sanitize;
 use crate::agent::ToolStatus;
 use crate::conversation::CallId;
 use crate::patch::{Decisions, Plan};
+use crate::text;
 use std::time::Duration;
 
 /// Output of a running tool kept for the card; the model is told its own, capped share by the agent.
@@ -103,15 +103,15 @@ impl Transcript {
     }
 
     pub fn notice(&mut self, text: &str) {
-        self.push(Body::Notice(sanitize::prose(text).into_owned()));
+        self.push(Body::Notice(text::prose(text).into_owned()));
     }
 
     pub fn problem(&mut self, text: &str) {
-        self.push(Body::Problem(sanitize::prose(text).into_owned()));
+        self.push(Body::Problem(text::prose(text).into_owned()));
     }
 
     pub fn answer_delta(&mut self, delta: &str) {
-        let delta = sanitize::prose(delta);
+        let delta = text::prose(delta);
         match self.cells.last_mut().map(|c| &mut c.body) {
             Some(Body::Answer { text, open: true }) => text.push_str(&delta),
             _ => self.push(Body::Answer {
@@ -122,7 +122,7 @@ impl Transcript {
     }
 
     pub fn reasoning_delta(&mut self, delta: &str) {
-        let delta = sanitize::prose(delta);
+        let delta = text::prose(delta);
         match self.cells.last_mut().map(|c| &mut c.body) {
             Some(Body::Reasoning { text, open: true }) => text.push_str(&delta),
             _ => self.push(Body::Reasoning {
@@ -133,7 +133,7 @@ impl Transcript {
     }
 
     pub fn answer_done(&mut self, whole: &str) {
-        let whole = sanitize::prose(whole);
+        let whole = text::prose(whole);
         match self.cells.last_mut() {
             Some(Cell {
                 epoch,
@@ -155,7 +155,7 @@ impl Transcript {
     }
 
     pub fn reasoning_done(&mut self, whole: &str) {
-        let whole = sanitize::prose(whole);
+        let whole = text::prose(whole);
         match self.cells.last_mut() {
             Some(Cell {
                 epoch,
@@ -212,7 +212,7 @@ impl Transcript {
         }
         let mut card = ToolCard {
             call,
-            tool: sanitize::label(tool),
+            tool: text::label(tool),
             summary: String::new(),
             arguments: String::new(),
             output: String::new(),
@@ -234,7 +234,7 @@ fn finish(text: &mut String, epoch: &mut u64, whole: &str) {
 
 impl ToolCard {
     pub fn append_output(&mut self, text: &str) {
-        self.output.push_str(&sanitize::prose(text));
+        self.output.push_str(&text::prose(text));
         if self.output.len() > OUTPUT_LIMIT {
             let mut cut = self.output.len() - OUTPUT_LIMIT / 2;
             while !self.output.is_char_boundary(cut) {
@@ -252,7 +252,7 @@ impl ToolCard {
 
     pub fn append_arguments(&mut self, text: &str) {
         if self.arguments.len() < OUTPUT_LIMIT {
-            self.arguments.push_str(&sanitize::prose(text));
+            self.arguments.push_str(&text::prose(text));
         }
     }
 }

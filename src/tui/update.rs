@@ -12,9 +12,9 @@ use super::layout;
 use super::model::{Dirty, Effect, Focus, Model, Msg, Update};
 use super::pane::Pane;
 use super::review::Outcome;
-use super::sanitize;
 use super::theme::{Theme, ThemeName};
 use crate::agent::AgentCommand;
+use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
         }
         Msg::Edited(Err(problem)) => {
             if let Some(review) = &mut model.review {
-                review.message = Some(sanitize::label(&problem));
+                review.message = Some(text::label(&problem));
             }
         }
         Msg::Background(name) => set_theme(model, name),
@@ -254,7 +254,7 @@ fn submit(model: &mut Model, out: &mut Update) {
         Some(Err(problem)) => model
             .conversation
             .transcript
-            .problem(&sanitize::prose(&problem)),
+            .problem(&text::prose(&problem)),
         None => {
             let text = model.composer.take();
             out.effects.push(Effect::SaveHistory(text.clone()));

@@ -105,7 +105,7 @@ fn the_hint_names_a_context_that_fits() {
         "the hint is true"
     );
     let none = need.check("m", "memory", 131_072, 1 << 30).unwrap_err();
-    assert!(none.to_string().contains("--server"), "{none}");
+    assert!(none.to_string().contains("-m demo"), "{none}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl<'a> Follow<'a> {
 
     /// Until the generation has stopped, by itself or by its reader's wish. A cancelled prompt goes on
     /// being computed behind our back; [`Follow::drain`] waits for that.
-    pub(super) async fn to_the_end(&mut self) -> End {
+    pub(super) async fn run_out(&mut self) -> End {
         let mut deadline = Instant::now() + self.patience.first_token;
         loop {
             if let Some(stop) = self.take_new() {

@@ -176,7 +176,7 @@ fn unavailable(model: &str, reason: String, hint: &str) -> EngineError {
     }
 }
 
-const ACCELERATORS: &str = "use a server that has it (--server URL), the built-in demo model (-m demo), or a build for your GPU: cargo install descant --features cuda (or metal)";
+const ACCELERATORS: &str = "use the built-in demo model (-m demo), or build Descant for your GPU: cargo install --path . --features cuda (or metal)";
 
 /// GPT-OSS's weights are MXFP4, which mistral.rs computes on CUDA and Metal only.
 fn refuse_without_accelerator(model: &str, needs_one: bool) -> Result<(), EngineError> {
@@ -226,7 +226,7 @@ fn codec(model: &str, folder: &Path, checkpoint: &Checkpoint) -> Result<Codec, E
         // A vocab.json of another tokenizer is no reduced vocabulary: then the model is not for us either.
         if let Ok(reduced) = ReducedVocabulary::parse(&text) {
             if reduced.len() == vocab_size {
-                return Ok(Codec::Reduced(reduced));
+                return Ok(Codec::Reduced(Box::new(reduced)));
             }
             return Err(unavailable(
                 model,

@@ -102,16 +102,15 @@ impl Runner {
         };
         let sender = front.get_sender(None);
         drop(front);
-        if let Ok(sender) = sender {
-            if tokio::time::timeout(SHUTDOWN, sender.closed())
+        if let Ok(sender) = sender
+            && tokio::time::timeout(SHUTDOWN, sender.closed())
                 .await
                 .is_err()
-            {
-                self.hung = true;
-                return Err(EngineError::Broken(
-                    "its thread no longer answers; restart Descant".into(),
-                ));
-            }
+        {
+            self.hung = true;
+            return Err(EngineError::Broken(
+                "its thread no longer answers; restart Descant".into(),
+            ));
         }
         Ok(())
     }

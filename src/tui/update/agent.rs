@@ -3,12 +3,12 @@
 use super::super::cells;
 use super::super::model::{Activity, Dirty, Model, ModelState, Running, Update};
 use super::super::review::Review;
-use super::super::sanitize;
 use super::super::transcript::{Body, DiffCard, ToolState};
 use super::is_typing;
 use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
+use crate::text;
 
 pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
     let said = &mut model.conversation.transcript;
@@ -36,7 +36,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             model.status.sandbox = Some(state);
         }
         AgentEvent::TurnStarted { turn, prompt } => {
-            let prompt = sanitize::prose(&prompt).into_owned();
+            let prompt = text::prose(&prompt).into_owned();
             if let Some(at) = model.queued.iter().position(|q| *q == prompt) {
                 model.queued.remove(at);
             }
@@ -55,7 +55,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
                 interrupting: false,
             });
         }
-        AgentEvent::Queued { text } => model.queued.push(sanitize::prose(&text).into_owned()),
+        AgentEvent::Queued { text } => model.queued.push(text::prose(&text).into_owned()),
         AgentEvent::Prefill { done, total } => activity(model, Activity::Prefill { done, total }),
         AgentEvent::ReasoningDelta(delta) => {
             model.reasoning.transcript.reasoning_delta(&delta);
@@ -69,7 +69,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
         AgentEvent::AnswerDone { text, last: _ } => said.answer_done(&text),
         AgentEvent::ToolCallDelta { call, tool, delta } => {
             said.tool(call, &tool, |card| card.append_arguments(&delta));
-            activity(model, Activity::Writing(sanitize::label(&tool)));
+            activity(model, Activity::Writing(text::label(&tool)));
         }
         AgentEvent::ToolStarted {
             call,
@@ -78,12 +78,12 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             summary,
         } => {
             said.tool(call, &tool, |card| {
-                card.tool = sanitize::label(&tool);
-                card.arguments = sanitize::prose(&arguments).into_owned();
-                card.summary = sanitize::label(&summary);
+                card.tool = text::label(&tool);
+                card.arguments = text::prose(&arguments).into_owned();
+                card.summary = text::label(&summary);
                 card.state = ToolState::Running;
             });
-            activity(model, Activity::Tool(sanitize::label(&tool)));
+            activity(model, Activity::Tool(text::label(&tool)));
         }
         AgentEvent::ToolOutput { call, text } => {
             said.tool(call, "tool", |card| card.append_output(&text))
@@ -192,7 +192,7 @@ fn model_ready(model: &mut Model, info: EngineInfo) {
     let name = if demo {
         "demo model".to_owned()
     } else {
-        sanitize::label(&info.name)
+        text::label(&info.name)
     };
     model.status.model = ModelState::Ready { name, demo };
     if model.status.context.is_none() {

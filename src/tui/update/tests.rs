@@ -283,7 +283,7 @@ fn check(session: &mut Session, chunk: &[String]) {
     for cell in session.buffer().content() {
         let symbol = cell.symbol();
         assert!(
-            !symbol.chars().any(sanitize::is_unsafe),
+            !symbol.chars().any(text::is_unsafe),
             "{symbol:?} on screen, one of {chunk:?}"
         );
     }
@@ -404,7 +404,7 @@ fn review_of(session: &mut Session, evil: &str) {
     // In a review what hides is not dropped but shown.
     let screen = session.screen();
     check(session, &[evil.to_owned()]);
-    let hides = evil.chars().any(sanitize::is_unsafe);
+    let hides = evil.chars().any(text::is_unsafe);
     if hides && session.model.size.0 >= 80 {
         let marked = screen.contains("<U+")
             || screen

@@ -2,10 +2,10 @@
 
 use super::super::cells;
 use super::super::model::{Activity, Model, ModelState};
-use super::super::sanitize;
 use super::super::wrap;
 use crate::agent::LoadProgress;
 use crate::agent::SandboxState;
+use crate::text;
 use ratatui::text::{Line, Span};
 
 /// Columns of a reason why python is not there, when there is room; with fewer than the least it is left out.
@@ -94,7 +94,7 @@ fn segments(model: &Model) -> Vec<Segment> {
         match &status.model {
             ModelState::Loading { name, progress } => loading(name, progress.as_ref()),
             ModelState::Ready { name, .. } => name.clone(),
-            ModelState::Failed { name } => format!("{} failed to load", sanitize::label(name)),
+            ModelState::Failed { name } => format!("{} failed to load", text::label(name)),
         },
     );
     if let Some(running) = &model.running {
@@ -124,19 +124,19 @@ fn segments(model: &Model) -> Vec<Segment> {
         add(2, false, format!("ctx {used}/{limit}"));
     }
     if let Some(branch) = &status.branch {
-        add(5, false, wrap::clip(&sanitize::label(branch), 24));
+        add(5, false, wrap::clip(&text::label(branch), 24));
     }
     match &status.sandbox {
         None => {}
         Some(SandboxState::Starting) => add(7, false, "container starting".to_owned()),
         Some(SandboxState::Ready { description }) => {
-            add(7, false, wrap::clip(&sanitize::label(description), 32))
+            add(7, false, wrap::clip(&text::label(description), 32))
         }
         Some(SandboxState::Unavailable { reason }) => {
             let first = reason.lines().next().unwrap_or_default();
             let first = first.strip_prefix("no container engine: ").unwrap_or(first);
             out.push(Segment {
-                text: format!("no python: {}", sanitize::label(first)),
+                text: format!("no python: {}", text::label(first)),
                 rank: PYTHON,
                 strong: false,
                 fixed: "no python".len(),
@@ -151,7 +151,7 @@ fn short(tool: &str) -> &str {
 }
 
 fn loading(name: &str, progress: Option<&LoadProgress>) -> String {
-    let name = sanitize::label(name);
+    let name = text::label(name);
     match progress {
         None => format!("loading {name}"),
         Some(LoadProgress {

@@ -80,7 +80,7 @@ impl Stage {
             patience,
             3,
         );
-        let end = tokio::time::timeout(Duration::from_secs(5), follow.to_the_end())
+        let end = tokio::time::timeout(Duration::from_secs(5), follow.run_out())
             .await
             .expect("never a hang");
         let tokens = follow.transcript.len();
