@@ -1,6 +1,12 @@
 //! What the end-to-end tests share: a home of their own, the program as a child, a terminal to look at.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 pub mod picture;
 pub mod pty;
