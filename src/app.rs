@@ -15,13 +15,15 @@ mod sessions;
 use crate::agent::ApprovalPolicy;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Streams, Style, paint, stderr_line, stdout_text};
+use crate::cli::signals::Signals;
 use crate::cli::{
-    Apply, Args, Command, CommonArgs, ModelsCommand, OnceArgs, SessionsCommand, once,
+    Apply, Args, ColorChoice, Command, CommonArgs, ModelsCommand, OnceArgs, SessionsCommand, once,
 };
 use crate::config::{Config, Layers, Paths};
 use crate::engine::EngineError;
 use crate::engine::models::{ModelPlaces, resolve};
 use crate::text;
+use crate::tui::TuiError;
 use crate::workspace::Workspace;
 use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser};
@@ -30,6 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What every command needs, made once.
 #[derive(Debug)]
@@ -75,7 +78,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let message = text::visible(&format!("descant: {error:#}")).into_owned();
             stderr_line(&paint(color, Style::Red, &message));
-            if error.is::<UsageError>() {
+            let no_terminal = matches!(error.downcast_ref(), Some(TuiError::NoTerminal));
+            if error.is::<UsageError>() || no_terminal {
                 Exit::Usage
             } else if error.is::<EngineError>() {
                 Exit::Unavailable
@@ -104,7 +108,11 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         _ => {}
     }
     let setup = setup(&args.common)?;
-    logging::init(&setup.paths, args.common.verbose)?;
+    if let Err(error) = logging::init(&setup.paths, args.common.verbose) {
+        stderr_line(&text::visible(&format!(
+            "descant: no log is kept: {error:#}"
+        )));
+    }
     // The model computes on threads of its own; these only carry events.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -118,6 +126,12 @@ fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
+    if args.command.is_some() && (args.once.once || args.prompt.is_some()) {
+        bail!(UsageError(
+            "a subcommand takes no prompt and no --once; to ask about that word, write it after --"
+                .to_owned()
+        ));
+    }
     match args.command {
         Some(Command::Apply { file, yes, check }) => {
             patches::apply(&setup, file.as_deref(), yes, check).await
@@ -132,12 +146,12 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
             SessionsCommand::Rm { id } => sessions::remove(&setup, &id),
         },
         Some(Command::Resume { id, last }) => {
-            let past = sessions::find(&setup, id.as_deref(), last)?;
+            let past = sessions::find_here(&setup, id.as_deref(), last)?;
             parts::terminal(setup, None, Some(past)).await
         }
         Some(Command::Models { command }) => match command.unwrap_or(ModelsCommand::List) {
             ModelsCommand::List => models::list(&setup.places),
-            ModelsCommand::Pull { name } => models::pull(&name, setup.config.offline).await,
+            ModelsCommand::Pull { name } => models::pull(&name, &setup).await,
         },
         Some(Command::Doctor { json }) => doctor::run(&setup, json).await,
         Some(Command::Completions { .. } | Command::Man) => Ok(Exit::Done),
@@ -147,13 +161,25 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
 }
 
 async fn run_once(setup: Setup, args: OnceArgs, prompt: Option<String>) -> anyhow::Result<Exit> {
-    let prompt = once_prompt(prompt, setup.streams.stdin_terminal)?;
-    let terminal = setup.streams.stdin_terminal && setup.streams.stderr_terminal;
+    let deadline = args
+        .timeout
+        .map(|secs| Instant::now() + Duration::from_secs(secs));
+    let mut signals = Signals::listen()?;
+    let streams = setup.streams;
+    let reading = tokio::task::spawn_blocking(move || once_prompt(prompt, streams.stdin_terminal));
+    let prompt = tokio::select! {
+        prompt = reading => prompt.context("reading the prompt broke off")??,
+        () = once::until(deadline) => return Ok(Exit::Timeout),
+        () = signals.next() => return Ok(Exit::Interrupted),
+    };
     let policy = match args.apply {
         Some(Apply::All) => ApprovalPolicy::ApplyAll,
         Some(Apply::Ask) => ApprovalPolicy::Review,
         Some(Apply::None) => ApprovalPolicy::ProposeOnly,
-        None if terminal && !args.json => ApprovalPolicy::Review,
+        // JSON is read by a program: it cannot answer.
+        None if streams.stdin_terminal && streams.stderr_terminal && !args.json => {
+            ApprovalPolicy::Review
+        }
         None => ApprovalPolicy::ProposeOnly,
     };
     let (agent, thread_id) = parts::start_agent(&setup, policy, None)?;
@@ -162,11 +188,11 @@ async fn run_once(setup: Setup, args: OnceArgs, prompt: Option<String>) -> anyho
         thread_id,
         json: args.json,
         output_last_message: args.output_last_message,
-        timeout: args.timeout.map(Duration::from_secs),
-        streams: setup.streams,
+        deadline,
+        streams,
         editor: setup.editor.clone(),
     };
-    let exit = once::run(options, agent.commands.clone(), agent.events).await;
+    let exit = once::run(options, signals, agent.commands.clone(), agent.events).await;
     parts::shut_down(agent.commands, agent.task).await;
     exit
 }
@@ -186,21 +212,25 @@ fn once_prompt(prompt: Option<String>, stdin_terminal: bool) -> anyhow::Result<S
             .map_err(|error| UsageError(format!("standard input is not text: {error}")))?;
         Ok(Some(text).filter(|t| !t.trim().is_empty()))
     };
-    match prompt.as_deref() {
-        None | Some("-") => match piped(true)? {
-            Some(text) => Ok(text.trim_end().to_owned()),
-            None => bail!(UsageError(
-                "no prompt: give one as an argument or on standard input".to_owned()
-            )),
-        },
-        Some(text) => Ok(match piped(false)? {
-            Some(input) => format!(
-                "{text}\n<stdin>\n{}\n</stdin>",
-                input.trim_end_matches('\n')
-            ),
+    let text = match prompt.as_deref() {
+        None | Some("-") => piped(true)?.unwrap_or_default().trim_end().to_owned(),
+        Some(text) if text.trim().is_empty() => String::new(),
+        Some(text) => match piped(false)? {
+            Some(input) => {
+                format!(
+                    "{text}\n<stdin>\n{}\n</stdin>",
+                    input.trim_end_matches('\n')
+                )
+            }
             None => text.to_owned(),
-        }),
+        },
+    };
+    if text.is_empty() {
+        bail!(UsageError(
+            "no prompt: give one as an argument or on standard input".to_owned()
+        ));
     }
+    Ok(text)
 }
 
 fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
@@ -241,7 +271,11 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
         editor: var("VISUAL")
             .or_else(|| var("EDITOR"))
             .unwrap_or_else(|| "vi".to_owned()),
-        no_color: no_color() || term().as_deref() == Some("dumb"),
+        no_color: match args.color {
+            ColorChoice::Never => true,
+            ColorChoice::Always => false,
+            ColorChoice::Auto => no_color() || term().as_deref() == Some("dumb"),
+        },
     })
 }
 

@@ -10,6 +10,7 @@ pub mod jsonl;
 pub mod once;
 pub mod output;
 pub mod review;
+pub mod signals;
 
 use crate::conversation::Effort;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};

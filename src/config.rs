@@ -14,14 +14,14 @@ pub use paths::{Paths, create_private_dir};
 use crate::conversation::Effort;
 use serde::Deserialize;
 
-/// Every key a user may set, with what it means. `descant help` and the docs are checked against it.
+/// Every key a user may set, with what it means. A test holds `docs/guide.md` to it.
 pub const KEYS: &[(&str, &str)] = &[
     (
         "model",
         "model to run: auto, demo, gpt-oss-20b, gpt-oss-120b, a hub id, or a checkpoint folder",
     ),
     ("effort", "reasoning effort: low, medium, high"),
-    ("theme", "auto, dark, light, ansi16"),
+    ("theme", "auto, dark, light, ansi16, plain"),
     ("context", "tokens of context to reserve memory for"),
     ("max_output_tokens", "most tokens of one generation"),
     (
@@ -52,6 +52,9 @@ pub const KEYS: &[(&str, &str)] = &[
     ("sandbox.timeout_s", "wall-clock seconds of one cell"),
     ("sandbox.output_kib", "output kept of one cell"),
 ];
+
+/// Names of themes; `tui::theme` has the colours.
+pub const THEMES: &[&str] = &["auto", "dark", "light", "ansi16", "plain"];
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

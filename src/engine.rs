@@ -117,7 +117,7 @@ pub enum EngineError {
         hint: String,
     },
     #[error(
-        "the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation with /new, or compact this one with /compact"
+        "the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation, or ask for less at a time"
     )]
     ContextFull { prompt: usize, context: usize },
     #[error("the engine stopped: {0}\n  the conversation is kept; try again")]

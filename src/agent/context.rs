@@ -46,7 +46,7 @@ pub(super) fn cut_short(budget: Budget) -> String {
         )
     } else {
         format!(
-            "the answer was cut off at the limit of {} tokens\n  raise max_tokens in the configuration, or ask for less at a time",
+            "the answer was cut off at the limit of {} tokens\n  raise max_output_tokens in the configuration, or ask for less at a time",
             budget.max_new
         )
     }

@@ -206,7 +206,8 @@ async fn run_cell(link: &mut Link, interpreter: &dyn Interpreter, call: &Call) -
     show(link, call.id, &live);
     let interrupted = link.interrupt().is_cancelled();
     match result {
-        Some(_) | None if interrupted => Attended::Interrupted,
+        None if interrupted => Attended::Interrupted,
+        Some(Err(_)) if interrupted => Attended::Interrupted,
         Some(Ok(cell)) => Attended::Done(Answer {
             status: match cell.exit {
                 CellExit::Ok => ToolStatus::Completed,

@@ -80,10 +80,8 @@ impl Core {
                         "{path} changed on disk meanwhile; the patch is located anew"
                     )));
                 }
-                Err(Unwritten::Failed(error)) => {
-                    self.done(review, plan, None, 0);
-                    return Attended::Done(Answer::failed(error));
-                }
+                // No end of the review: the failed call says what happened.
+                Err(Unwritten::Failed(error)) => return Attended::Done(Answer::failed(error)),
             }
         }
         Attended::Done(Answer::failed(

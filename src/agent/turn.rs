@@ -222,13 +222,14 @@ impl Core {
             }
             Ending::Stopped | Ending::Length => {}
         }
+        // Before the answer: a damaged call beside a `final` must not be passed over as if it had run.
+        if !calls.is_empty() {
+            return self.answer_calls(calls, &mut progress.tally).await;
+        }
         if let Some(answer) = answer {
             return Next::End(Outcome::Done {
                 answered: !answer.trim().is_empty(),
             });
-        }
-        if !calls.is_empty() {
-            return self.answer_calls(calls, &mut progress.tally).await;
         }
         if ending == Ending::Length {
             return Next::End(Outcome::Failed(cut_short(budget)));

@@ -4,6 +4,7 @@ use super::Setup;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, stdout_text};
 use crate::engine::models::{ModelSource, resolve};
+use crate::text;
 use serde::Serialize;
 
 /// One line of the report.
@@ -54,9 +55,13 @@ pub async fn run(setup: &Setup, json: bool) -> anyhow::Result<Exit> {
         } else {
             paint(color, Style::Red, "-- ")
         };
-        stdout_text(&format!("{mark} {:<12} {}\n", check.name, check.detail))?;
+        stdout_text(&format!(
+            "{mark} {:<12} {}\n",
+            check.name,
+            text::visible(&check.detail)
+        ))?;
         if let Some(hint) = &check.hint {
-            stdout_text(&format!("    {:<12} {hint}\n", ""))?;
+            stdout_text(&format!("    {:<12} {}\n", "", text::visible(hint)))?;
         }
     }
     Ok(Exit::Done)

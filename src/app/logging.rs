@@ -38,7 +38,20 @@ pub fn init(paths: &Paths, verbose: u8) -> anyhow::Result<()> {
         .with_ansi(false)
         .with_writer(std::sync::Mutex::new(writer))
         .init();
+    log_panics();
     Ok(())
+}
+
+/// mistral.rs panics on some damaged checkpoints, on threads of its own; the engine turns that into an error. Such
+/// a panic goes to the log. One of the main thread still speaks on stderr.
+fn log_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        tracing::error!("{info}");
+        if std::thread::current().name() == Some("main") {
+            default(info);
+        }
+    }));
 }
 
 /// Where the log is; makes its folder.

@@ -1,5 +1,6 @@
 //! `descant models`: what is on this machine, and fetching a checkpoint by name.
 
+use super::{Setup, UsageError};
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_line, stdout_text};
 use crate::engine::models::{ModelPlaces, ModelSource, SHORT_NAMES, resolve};
@@ -18,7 +19,7 @@ pub fn list(places: &ModelPlaces) -> anyhow::Result<Exit> {
             out.push_str(&format!("{name}\t{}\n", folder.display()));
         }
     }
-    stdout_text(&out)?;
+    stdout_text(&crate::text::visible(&out))?;
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         stderr_line(
             "This build has no acceleration; GPT-OSS needs one with --features cuda or --features metal.",
@@ -32,9 +33,11 @@ pub fn list(places: &ModelPlaces) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// Offline, an unknown name, and whatever the hub or the disk refuses.
-pub async fn pull(name: &str, offline: bool) -> anyhow::Result<Exit> {
-    if offline {
-        bail!("--offline forbids the download of {name}; run it without");
+pub async fn pull(name: &str, setup: &Setup) -> anyhow::Result<Exit> {
+    if setup.config.offline {
+        bail!(UsageError(format!(
+            "--offline forbids the download of {name}; run it without"
+        )));
     }
     let id = SHORT_NAMES
         .iter()
@@ -46,10 +49,12 @@ pub async fn pull(name: &str, offline: bool) -> anyhow::Result<Exit> {
             "there is no model {name}; use gpt-oss-20b, gpt-oss-120b, or a hub id such as openai/gpt-oss-20b"
         );
     }
-    let api = ApiBuilder::from_env()
-        .with_progress(true)
-        .build()
-        .context("cannot prepare the download")?;
+    let mut builder = ApiBuilder::from_env().with_progress(true);
+    // Where Descant looks for it afterwards; hf-hub itself knows HF_HOME but not HF_HUB_CACHE.
+    if let Some(cache) = &setup.places.hub_cache {
+        builder = builder.with_cache_dir(cache.clone());
+    }
+    let api = builder.build().context("cannot prepare the download")?;
     let repo = api.model(id.clone());
     let info = repo.info().await.with_context(|| {
         format!("cannot ask the hub for {id}; check the name and the connection, then run it again")

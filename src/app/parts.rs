@@ -8,14 +8,16 @@ use crate::agent::{
     ModelOptions, Resumed,
 };
 use crate::cli::exit::Exit;
+use crate::cli::output::stderr_line;
 use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::vocab::Vocabulary;
 use crate::sandbox::{EngineLocator, Sandbox, SandboxConfig, SandboxError};
 use crate::session::{Writer, utc_date};
+use crate::text;
 use crate::tools::python::Interpreter;
 use crate::tui;
-use crate::workspace::WorkspacePath;
+use crate::workspace::{WorkspaceError, WorkspacePath};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
@@ -23,8 +25,8 @@ use tokio::task::JoinHandle;
 
 /// Load reports that may wait; one that finds no room is superseded by the next.
 const REPORT_ROOM: usize = 16;
-/// An AGENTS.md longer than this is cut: it would fill the context of every turn.
-const INSTRUCTIONS_LIMIT: usize = 32 << 10;
+/// An AGENTS.md longer than this, in bytes, is not used: it would fill the context of every turn.
+const INSTRUCTIONS_LIMIT: u64 = 32 << 10;
 /// How long the end waits for the agent to remove its container.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -62,9 +64,10 @@ pub(super) fn start_agent(
         journal,
         model_load: load_model(setup),
         sandbox: {
-            let (config, enabled) = (sandbox_config(setup), setup.config.sandbox.enabled);
+            let config = sandbox_config(setup);
+            let (enabled, offline) = (setup.config.sandbox.enabled, setup.config.offline);
             Box::pin(async move {
-                let sandbox = start(config, enabled).await?;
+                let sandbox = start(config, enabled, offline).await?;
                 Ok(Box::new(sandbox) as Box<dyn Interpreter>)
             })
         },
@@ -126,14 +129,35 @@ fn load_model(setup: &Setup) -> ModelLoad {
 
 /// The sandbox as it is configured, for the commands that need it alone.
 pub(super) async fn start_sandbox(setup: &Setup) -> Result<Sandbox, SandboxError> {
-    start(sandbox_config(setup), setup.config.sandbox.enabled).await
+    start(
+        sandbox_config(setup),
+        setup.config.sandbox.enabled,
+        setup.config.offline,
+    )
+    .await
 }
 
-async fn start(config: SandboxConfig, enabled: bool) -> Result<Sandbox, SandboxError> {
+async fn start(
+    config: SandboxConfig,
+    enabled: bool,
+    offline: bool,
+) -> Result<Sandbox, SandboxError> {
     if !enabled {
         return Err(SandboxError::NoEngine {
             reason: "switched off by sandbox.enabled = false".to_owned(),
             hint: "set it to true to offer python".to_owned(),
+        });
+    }
+    let remote = config
+        .engine
+        .docker_host
+        .as_deref()
+        .is_some_and(|host| !host.starts_with("unix://") && !host.starts_with("npipe://"));
+    if offline && remote {
+        return Err(SandboxError::NoEngine {
+            reason: "DOCKER_HOST is reached over the network, and --offline forbids that"
+                .to_owned(),
+            hint: "use a local engine, or run without --offline".to_owned(),
         });
     }
     Sandbox::start(config).await
@@ -152,15 +176,21 @@ fn sandbox_config(setup: &Setup) -> SandboxConfig {
     }
 }
 
-/// AGENTS.md at the root, if there is one that can be read as text.
+/// AGENTS.md at the root. One that cannot be used is named on stderr, never silently left out.
 fn instructions(setup: &Setup) -> String {
+    let unused = |reason: &str| {
+        stderr_line(&format!("descant: AGENTS.md is not used: {reason}"));
+        String::new()
+    };
     let Ok(path) = WorkspacePath::parse("AGENTS.md") else {
         return String::new();
     };
-    let Ok(content) = setup.workspace.read_up_to(&path, INSTRUCTIONS_LIMIT as u64) else {
-        return String::new();
-    };
-    String::from_utf8(content.bytes).unwrap_or_default()
+    match setup.workspace.read_up_to(&path, INSTRUCTIONS_LIMIT) {
+        Ok(content) => String::from_utf8(content.bytes)
+            .unwrap_or_else(|error| unused(&format!("it is not UTF-8 text: {error}"))),
+        Err(WorkspaceError::NotFound { .. }) => String::new(),
+        Err(error) => unused(&text::visible(&error.to_string())),
+    }
 }
 
 /// The terminal UI until the user leaves it.

@@ -4,10 +4,9 @@ use super::Setup;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, paint_diff, stderr_line, stdout_text};
 use crate::cli::review;
-use crate::patch::journal::{Journal, Recovered, Undone};
 use crate::patch::{
-    Change, ChangeKind, Decision, Decisions, Plan, apply::apply as apply_plan, plan::plan, report,
-    v4a,
+    Change, ChangeKind, Decisions, Journal, Recovered, Undone, apply as apply_plan, parse, plan,
+    report,
 };
 use crate::text;
 use anyhow::Context;
@@ -49,14 +48,21 @@ pub async fn apply(
             source
         }
     };
-    let mut planned = plan(&setup.workspace, &v4a::parse(&source)?)?;
+    let patch = parse(&source)?;
+    // First, because it settles what a crash left, and so may change the files; not where nothing is written.
+    let journal = (!check).then(|| journal(setup)).transpose()?;
+    let mut planned = plan(&setup.workspace, &patch)?;
     let color = setup.streams.stdout_color;
-    if check {
-        stdout_text(&paint_diff(color, &text::visible(&planned.unified_diff())))?;
+    let Some(mut journal) = journal else {
+        let mut diff = planned.unified_diff();
+        if setup.streams.stdout_terminal {
+            diff = text::visible(&diff).into_owned();
+        }
+        stdout_text(&paint_diff(color, &diff))?;
         return Ok(Exit::Done);
-    }
+    };
     let decisions = if yes {
-        accept_all(&planned)
+        Decisions::accept_all(&planned)
     } else {
         let decided =
             review::on_terminal(planned, setup.streams.stderr_color, setup.editor.clone()).await?;
@@ -64,7 +70,6 @@ pub async fn apply(
         decided.1
     };
     let declined = report::declined_count(&planned, &decisions);
-    let mut journal = journal(setup)?;
     let applied = apply_plan(&setup.workspace, &planned, &decisions, &mut journal)?;
     let written = Some(&applied).filter(|applied| !applied.changes.is_empty());
     stdout_text(&format!(
@@ -76,18 +81,6 @@ pub async fn apply(
     } else {
         Exit::Done
     })
-}
-
-fn accept_all(plan: &Plan) -> Decisions {
-    Decisions {
-        hunks: plan
-            .hunks()
-            .map(|hunk| (hunk.id, Decision::Accept))
-            .collect(),
-        files: (0..plan.files.len())
-            .map(|file| (file, Decision::Accept))
-            .collect(),
-    }
 }
 
 /// `descant undo`.

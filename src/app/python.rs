@@ -29,7 +29,7 @@ pub async fn run(setup: &Setup, file: Option<&Path>) -> anyhow::Result<Exit> {
     let sandbox = match super::parts::start_sandbox(setup).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
-            crate::cli::output::stderr_line(&format!("descant: {error}"));
+            crate::cli::output::stderr_line(&crate::text::visible(&format!("descant: {error}")));
             return Ok(Exit::Unavailable);
         }
     };
@@ -40,14 +40,20 @@ pub async fn run(setup: &Setup, file: Option<&Path>) -> anyhow::Result<Exit> {
             on_signal.cancel();
         }
     });
+    let mut unwritten = None;
     let print = |text: &str| {
-        // A reader that has gone away ends the program inside; other errors show at the next write.
-        let _ = stdout_text(&crate::text::visible(text));
+        if let (None, Err(error)) = (&unwritten, stdout_text(&crate::text::visible(text))) {
+            unwritten = Some(error);
+        }
     };
     let result = sandbox.run_python(&code, print, &cancel).await;
     signal.abort();
     sandbox.stop().await;
-    Ok(match result?.exit {
+    let exit = result?.exit;
+    if let Some(error) = unwritten {
+        return Err(error).context("cannot write to standard output");
+    }
+    Ok(match exit {
         CellExit::Ok => Exit::Done,
         CellExit::Error | CellExit::Died => Exit::Failed,
         CellExit::Timeout => Exit::Timeout,

@@ -1,11 +1,11 @@
 //! `descant sessions` and finding the conversation that `descant resume` continues.
 
-use super::Setup;
+use super::{Setup, UsageError};
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_line, stdout_text};
 use crate::conversation::{Channel, Item, Role};
 use crate::harmony::{HarmonyEvent, parse::Parser, vocab::Vocabulary};
-use crate::session::{Head, Loaded, load, recent};
+use crate::session::{Loaded, load, recent};
 use crate::text;
 use anyhow::{Context, bail};
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ pub struct Past {
 pub fn list(setup: &Setup) -> anyhow::Result<Exit> {
     let mut out = String::new();
     for (head, path) in recent(&setup.paths.state)? {
-        let first = load(&path)
-            .ok()
-            .and_then(|l| first_message(&l.items))
-            .unwrap_or_default();
+        // Nothing was said in it: the program was opened and left.
+        let Some(first) = load(&path).ok().and_then(|l| first_message(&l.items)) else {
+            continue;
+        };
         out.push_str(&text::visible(&format!(
             "{}\t{}\t{}\t{first}\n",
             head.id,
@@ -79,39 +79,59 @@ pub fn remove(setup: &Setup, id: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The conversation with this id, or beginning of an id; `last`, or no id: the newest of this folder.
+/// The conversation with this id, or beginning of an id; `last`, or no id: the newest of this folder in which
+/// something was said.
 pub fn find(setup: &Setup, id: Option<&str>, last: bool) -> anyhow::Result<Past> {
+    if id.is_some_and(|id| id.trim().is_empty()) {
+        bail!(UsageError("the id of a conversation is missing".to_owned()));
+    }
     let all = recent(&setup.paths.state)?;
-    let matching: Vec<&(Head, PathBuf)> = match id {
-        Some(id) if !last => all
-            .iter()
-            .filter(|(head, _)| head.id.as_str().starts_with(id))
-            .collect(),
-        _ => all
-            .iter()
-            .filter(|(head, _)| head.workspace == setup.workspace.root())
-            .take(1)
-            .collect(),
-    };
-    let (_, path) = match (matching.as_slice(), id) {
-        ([one], _) => one,
-        ([], Some(id)) => bail!("there is no conversation {id}; descant sessions list shows them"),
-        ([], None) => bail!(
+    let id = id.filter(|_| !last);
+    let Some(id) = id else {
+        for (head, path) in all {
+            if head.workspace == setup.workspace.root() {
+                let loaded = load(&path)?;
+                if !loaded.items.is_empty() {
+                    return Ok(open(Past { path, loaded }));
+                }
+            }
+        }
+        bail!(
             "there is no conversation about this folder yet; descant sessions list shows the others"
-        ),
-        (several, _) => bail!(
-            "{} conversations begin so; give more of the id",
-            several.len()
-        ),
+        );
     };
-    let loaded = load(path)?;
-    for warning in &loaded.warnings {
+    let mut matching = all
+        .into_iter()
+        .filter(|(head, _)| head.id.as_str().starts_with(id));
+    let Some((_, path)) = matching.next() else {
+        bail!("there is no conversation {id}; descant sessions list shows them");
+    };
+    if matching.next().is_some() {
+        bail!("several conversations begin with {id}; give more of the id");
+    }
+    let loaded = load(&path)?;
+    Ok(open(Past { path, loaded }))
+}
+
+/// As [`find`], and only a conversation about this folder: its edits would land in another otherwise.
+pub fn find_here(setup: &Setup, id: Option<&str>, last: bool) -> anyhow::Result<Past> {
+    let past = find(setup, id, last)?;
+    let (head, root) = (&past.loaded.head, setup.workspace.root());
+    if head.workspace != root {
+        let place = head.workspace.display();
+        bail!(
+            "that conversation is about {place}; go on with it by: descant -C {place} resume {}",
+            head.id
+        );
+    }
+    Ok(past)
+}
+
+fn open(past: Past) -> Past {
+    for warning in &past.loaded.warnings {
         stderr_line(&text::visible(warning));
     }
-    Ok(Past {
-        path: path.clone(),
-        loaded,
-    })
+    past
 }
 
 fn first_message(items: &[Item]) -> Option<String> {

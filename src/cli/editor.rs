@@ -3,6 +3,9 @@
 use anyhow::{Context, bail};
 use std::io::Write;
 
+/// The controlling terminal.
+pub(super) const TERMINAL: &str = if cfg!(windows) { "CONIN$" } else { "/dev/tty" };
+
 /// Opens `body` in `editor` (a command line; its words are split at white space, the file comes last) and
 /// gives back what was saved. The file has the ending `.diff`, so that editors colour it.
 ///
@@ -17,9 +20,17 @@ pub fn edit_text(editor: &str, body: &str) -> anyhow::Result<String> {
     file.flush()?;
     let mut words = editor.split_whitespace();
     let program = words.next().context("no editor: set VISUAL or EDITOR")?;
-    let status = std::process::Command::new(program)
-        .args(words)
-        .arg(file.path())
+    let mut command = std::process::Command::new(program);
+    command.args(words).arg(file.path());
+    // Standard input may be the patch or a pipe; an editor wants the terminal.
+    if let Ok(terminal) = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(TERMINAL)
+    {
+        command.stdin(terminal.try_clone()?).stdout(terminal);
+    }
+    let status = command
         .status()
         .with_context(|| format!("cannot start the editor `{editor}`; set VISUAL or EDITOR"))?;
     if !status.success() {

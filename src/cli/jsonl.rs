@@ -5,7 +5,7 @@
 
 use crate::agent::{AgentEvent, ToolStatus};
 use crate::conversation::{CallId, Usage};
-use crate::patch::{ChangeKind, Plan};
+use crate::patch::{Change, ChangeKind, Plan};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -26,6 +26,7 @@ struct OpenCall {
     changes: Value,
     /// `None` until a review ended.
     status: Option<&'static str>,
+    declined_hunks: usize,
 }
 
 impl Jsonl {
@@ -77,11 +78,11 @@ impl Jsonl {
             } => {
                 // Only one review is open at a time, and its call is the one whose end is still to come.
                 if let Some(open) = self.open.values_mut().find(|open| is_patch(&open.tool)) {
-                    open.changes = changes(plan);
-                    open.status = Some(match applied {
-                        Some(_) if *declined_hunks == 0 => "completed",
-                        Some(_) | None => "declined",
-                    });
+                    (open.changes, open.status) = match applied {
+                        Some(applied) => (written(&applied.changes), Some("completed")),
+                        None => (changes(plan), Some("declined")),
+                    };
+                    open.declined_hunks = *declined_hunks;
                 }
                 Vec::new()
             }
@@ -144,6 +145,7 @@ impl Jsonl {
             arguments: arguments.to_owned(),
             changes: json!([]),
             status: None,
+            declined_hunks: 0,
         };
         self.open.insert(call, open);
         line
@@ -170,7 +172,11 @@ impl Jsonl {
             Some(output),
             exit_code,
         );
-        Some(item("item.completed", &open.id, kind, fields))
+        let mut line = item("item.completed", &open.id, kind, fields);
+        if open.declined_hunks > 0 {
+            line["item"]["declined_hunks"] = json!(open.declined_hunks);
+        }
+        Some(line)
     }
 }
 
@@ -223,19 +229,31 @@ fn fields(
 }
 
 fn changes(plan: &Plan) -> Value {
-    let one = |path: &str, kind: &str| json!({"path": path, "kind": kind});
-    plan.files
-        .iter()
-        .map(|file| match (file.kind, &file.target) {
-            (ChangeKind::Add, _) => one(file.path.as_str(), "add"),
-            (ChangeKind::Delete, _) => one(file.path.as_str(), "delete"),
-            (ChangeKind::Update, _) | (ChangeKind::Move, None) => one(file.path.as_str(), "update"),
-            // The schema has no move: an update that names where the file went.
-            (ChangeKind::Move, Some(to)) => {
-                json!({"path": file.path.as_str(), "kind": "update", "move_path": to.as_str()})
-            }
-        })
+    let files = plan.files.iter();
+    files
+        .map(|file| change(file.kind, &file.path, file.target.as_ref()))
         .collect()
+}
+
+fn written(changes: &[Change]) -> Value {
+    let files = changes.iter();
+    files
+        .map(|done| change(done.kind, &done.path, done.target.as_ref()))
+        .collect()
+}
+
+fn change(kind: ChangeKind, path: &impl ToString, target: Option<&impl ToString>) -> Value {
+    let kind_name = match kind {
+        ChangeKind::Add => "add",
+        ChangeKind::Delete => "delete",
+        ChangeKind::Update | ChangeKind::Move => "update",
+    };
+    let mut change = json!({"path": path.to_string(), "kind": kind_name});
+    if let Some(to) = target {
+        // The schema has no move: an update that names where the file went.
+        change["move_path"] = json!(to.to_string());
+    }
+    change
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use std::io::{IsTerminal, Write};
 pub struct Streams {
     pub stdout_color: bool,
     pub stderr_color: bool,
+    pub stdout_terminal: bool,
     pub stderr_terminal: bool,
+    /// A terminal that cannot place the cursor or colour: no progress there.
+    pub dumb: bool,
     pub stdin_terminal: bool,
 }
 
@@ -28,7 +31,9 @@ impl Streams {
         Streams {
             stdout_color: color(out),
             stderr_color: color(err),
-            stderr_terminal: err && term != Some("dumb"),
+            stdout_terminal: out,
+            stderr_terminal: err,
+            dumb: term == Some("dumb"),
             stdin_terminal: std::io::stdin().is_terminal(),
         }
     }

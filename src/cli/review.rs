@@ -4,8 +4,9 @@
 //! pure in its streams, so tests feed it text; [`on_terminal`] gives it the controlling terminal, also when
 //! standard input is a pipe.
 
+use super::editor::TERMINAL;
 use super::output::{Style, paint};
-use crate::patch::{Decision, Decisions, FilePlan, HunkId, LineKind, LocateStage, Plan};
+use crate::patch::{Decision, Decisions, FilePlan, Hunk, HunkId, LineKind, LocateStage, Plan};
 use crate::text;
 use anyhow::Context;
 use std::io::{BufRead, Write};
@@ -33,7 +34,7 @@ pub async fn on_terminal(
             std::fs::OpenOptions::new()
                 .read(!write)
                 .write(write)
-                .open(if cfg!(windows) { "CONIN$" } else { "/dev/tty" })
+                .open(TERMINAL)
                 .context("there is no terminal to ask on; use --apply all or --apply none")
         };
         let mut input = std::io::BufReader::new(open(false)?);
@@ -104,11 +105,11 @@ pub fn ask(
             }
             "e" => match target.hunk {
                 Some(id) => {
-                    if let Err(error) = edit(plan, id, editor) {
+                    if let Err(error) = edit(plan, &mut decisions, id, editor) {
                         writeln!(
                             output,
                             "{}",
-                            paint(color, Style::Red, &format!("{error:#}"))
+                            paint(color, Style::Red, &text::visible(&format!("{error:#}")))
                         )?;
                     }
                 }
@@ -248,29 +249,18 @@ fn prompt(
     Ok((input.read_line(&mut line)? > 0).then_some(line))
 }
 
-/// Opens the hunk in the user's editor and takes what comes back.
-fn edit(plan: &mut Plan, id: HunkId, editor: &str) -> anyhow::Result<()> {
-    let Some(hunk) = plan
-        .files
-        .iter()
-        .flat_map(|f| &f.hunks)
-        .find(|h| h.id == id)
-    else {
-        return Ok(());
-    };
-    let body: String = hunk
-        .lines
-        .iter()
-        .map(|line| {
-            let sign = match line.kind {
-                LineKind::Context => ' ',
-                LineKind::Removed => '-',
-                LineKind::Added => '+',
-            };
-            format!("{sign}{}\n", line.text)
-        })
-        .collect();
+/// Opens the hunk in the user's editor and takes what comes back. Editing renumbers what follows, so decisions
+/// on later hunks, which `r` may have left, are asked for again.
+fn edit(
+    plan: &mut Plan,
+    decisions: &mut Decisions,
+    id: HunkId,
+    editor: &str,
+) -> anyhow::Result<()> {
+    let hunk = plan.hunks().find(|hunk| hunk.id == id);
+    let body = hunk.map(Hunk::edit_text).unwrap_or_default();
     let edited = super::editor::edit_text(editor, &body)?;
     plan.edit_hunk(id, &edited)?;
+    decisions.hunks.retain(|known, _| *known < id);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reading the layers and putting them together. Each is checked by itself, so that an error can say which
 //! one is wrong.
 
-use super::{Config, KEYS};
+use super::{Config, KEYS, THEMES};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -53,8 +53,9 @@ impl Layers {
     pub fn variables(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         for (key, _) in KEYS {
             let name = format!("DESCANT_{}", key.to_uppercase().replace('.', "_"));
-            if let Some(text) = get(&name) {
-                self.add(&name, nested(key, scalar(&text)))?;
+            // An empty variable is an unset one, as everywhere in a shell.
+            if let Some(text) = get(&name).filter(|text| !text.trim().is_empty()) {
+                self.add(&name, nested(key, scalar(key, text.trim())))?;
             }
         }
         Ok(self)
@@ -68,7 +69,7 @@ impl Layers {
                 reason: format!("`{assignment}` is not of the form key=value"),
             });
         };
-        self.add(place, nested(key.trim(), scalar(value.trim())))?;
+        self.add(place, nested(key.trim(), scalar(key.trim(), value.trim())))?;
         Ok(self)
     }
 
@@ -113,26 +114,70 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
         )));
     }
     let sandbox = &config.sandbox;
-    if sandbox.memory_mib < 16
-        || sandbox.pids < 8
-        || sandbox.cpus.is_nan()
-        || sandbox.cpus <= 0.0
-        || sandbox.timeout_s == 0
-    {
-        return Err(wrong(
-            "sandbox limits are too small: memory_mib >= 16, pids >= 8, cpus > 0, timeout_s >= 1"
-                .to_owned(),
-        ));
+    // Upper bounds keep the arithmetic of limits and deadlines far from its edges.
+    let bounds = [
+        ("sandbox.memory_mib", sandbox.memory_mib, 16, 1 << 20),
+        (
+            "sandbox.pids",
+            u64::try_from(sandbox.pids).unwrap_or(0),
+            8,
+            1 << 20,
+        ),
+        ("sandbox.timeout_s", sandbox.timeout_s, 1, 86_400),
+        ("sandbox.output_kib", sandbox.output_kib as u64, 1, 16_384),
+        (
+            "context",
+            config.context.unwrap_or(512) as u64,
+            512,
+            1 << 24,
+        ),
+        (
+            "max_output_tokens",
+            config.max_output_tokens as u64,
+            1,
+            1 << 24,
+        ),
+    ];
+    for (key, value, least, most) in bounds {
+        if !(least..=most).contains(&value) {
+            return Err(wrong(format!("{key} must be from {least} to {most}")));
+        }
+    }
+    if !(0.01..=1024.0).contains(&sandbox.cpus) {
+        return Err(wrong("sandbox.cpus must be from 0.01 to 1024".to_owned()));
+    }
+    for (key, value) in [("model", &config.model), ("sandbox.image", &sandbox.image)] {
+        if value.trim().is_empty() {
+            return Err(wrong(format!("{key} is empty")));
+        }
+    }
+    if !THEMES.contains(&config.theme.as_str()) {
+        return Err(wrong(format!(
+            "there is no theme {}; use {}",
+            config.theme,
+            THEMES.join(", ")
+        )));
     }
     Ok(config)
 }
 
-fn scalar(text: &str) -> Value {
+/// What a user wrote outside a file, as the key's type: text is taken as it is, `1` and `0` are a switch's
+/// true and false, the rest is TOML.
+fn scalar(key: &str, text: &str) -> Value {
+    let bare = || Value::String(text.trim_matches(['"', '\'']).to_owned());
+    if ["model", "effort", "theme", "sandbox.image"].contains(&key) {
+        return bare();
+    }
+    if ["offline", "sandbox.enabled"].contains(&key) {
+        match text {
+            "1" => return Value::Boolean(true),
+            "0" => return Value::Boolean(false),
+            _ => {}
+        }
+    }
     match format!("v = {text}").parse::<Table>() {
-        Ok(mut table) => table
-            .remove("v")
-            .unwrap_or_else(|| Value::String(text.to_owned())),
-        Err(_) => Value::String(text.to_owned()),
+        Ok(mut table) => table.remove("v").unwrap_or_else(bare),
+        Err(_not_toml) => bare(),
     }
 }
 
@@ -246,6 +291,38 @@ mod tests {
     }
 
     #[test]
+    fn variables_are_taken_as_their_keys_type() {
+        let config = Layers::default()
+            .variables(|name| match name {
+                "DESCANT_OFFLINE" => Some("1".into()),
+                "DESCANT_MODEL" => Some("20".into()),
+                "DESCANT_SAMPLING_SEED" => Some("7".into()),
+                "DESCANT_EFFORT" => Some(String::new()),
+                _ => None,
+            })
+            .unwrap()
+            .config()
+            .unwrap();
+        assert_eq!((config.offline, config.model.as_str()), (true, "20"));
+        assert_eq!(
+            (config.sampling.seed, config.effort),
+            (Some(7), Effort::Medium)
+        );
+    }
+
+    #[test]
+    fn the_guide_names_every_key() {
+        let guide = include_str!("../../docs/guide.md");
+        for (key, _) in KEYS {
+            let last = key.rsplit('.').next().unwrap();
+            assert!(
+                guide.contains(&format!("\n{last} = ")),
+                "docs/guide.md says nothing of {key}"
+            );
+        }
+    }
+
+    #[test]
     fn a_wrong_value_names_its_place() {
         for (text, part) in [
             ("effort = 'huge'", "huge"),
@@ -253,6 +330,12 @@ mod tests {
             ("[sampling]\ntop_p = 0.0", "top_p"),
             ("[sampling]\ntemperature = -1.0", "temperature"),
             ("model = ", "model"),
+            ("model = ''", "model"),
+            ("theme = 'nope'", "nope"),
+            ("context = 0", "context"),
+            ("[sandbox]\ntimeout_s = 9223372036854775807", "timeout_s"),
+            ("[sandbox]\nmemory_mib = 17592186044416", "memory_mib"),
+            ("[sandbox]\ncpus = inf", "cpus"),
         ] {
             let message = layers(text).err().unwrap().to_string();
             assert!(

@@ -55,9 +55,12 @@ pub(super) fn run(
     let mut found = Found::default();
     let scope = tree::Scope::new(workspace, call.path.as_deref(), call.glob.as_deref())?;
     scope.walk(cancel, |path| {
-        // A file that vanished or may not be read is passed over, as grep does.
-        if let Ok(bytes) = tree::read(workspace, path) {
-            found.search(&mut searcher, &matcher, path, &bytes)?;
+        match tree::read(workspace, path) {
+            Ok(bytes) => found.search(&mut searcher, &matcher, path, &bytes)?,
+            // Asked for by name, it must not look as if nothing matched.
+            Err(error) if scope.is_file(path) => return Err(error),
+            // One that vanished or may not be read is passed over, as grep does.
+            Err(_unreadable) => {}
         }
         Ok(if found.full {
             tree::Walk::Stop

@@ -58,6 +58,13 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// Whether the scope is this one file.
+    pub(super) fn is_file(&self, path: &str) -> bool {
+        self.below
+            .as_ref()
+            .is_some_and(|below| below.as_str() == path)
+    }
+
     /// Calls `visit` with every regular file of the scope, in the order of their names. Ignored files,
     /// `.git` and symbolic links are passed over; a path that names a file visits it even if it is ignored.
     pub(super) fn walk(
@@ -154,6 +161,12 @@ fn parse_glob(root: &Path, glob: &str) -> Result<Override, ToolError> {
         glob: glob.to_owned(),
         reason: error.to_string(),
     };
+    if glob.starts_with('!') {
+        return Err(ToolError::Glob {
+            glob: glob.to_owned(),
+            reason: "a glob says which files to take, not which to leave out".to_owned(),
+        });
+    }
     let mut builder = OverrideBuilder::new(root);
     builder.add(glob).map_err(bad)?;
     builder.build().map_err(bad)
