@@ -219,13 +219,16 @@ fn while_python_runs() {
         let told = interrupt(&mut rig).await;
         assert_eq!(
             told,
-            ["Failed 1: Error: interrupted by the user", "interrupted"]
+            [
+                "Failed 1 exit 130: tick\n[interrupted by the user]",
+                "interrupted"
+            ]
         );
         next_turn_works(&mut rig).await;
         // The call that was made has an answer.
         assert!(
             rig.last_prompt().contains(
-                "<|call|><|start|>python to=assistant<|channel|>analysis<|message|>Error: interrupted by the user<|end|>\
+                "<|call|><|start|>python to=assistant<|channel|>analysis<|message|>tick\n[interrupted by the user]<|end|>\
                  <|start|>user<|message|>next"
             ),
             "{}",

@@ -524,7 +524,7 @@ fn an_answer_at_its_limit_fails_visibly() {
         let told = rig.turn("talk").await;
         assert_eq!(
             told.last().unwrap(),
-            "failed: the answer was cut off at the limit of 20 tokens\n  raise max_tokens in the configuration, or ask for less at a time"
+            "failed: the answer was cut off at the limit of 20 tokens\n  raise max_output_tokens in the configuration, or ask for less at a time"
         );
         assert!(told[1].starts_with("preamble: word word"), "{told:?}");
         assert_eq!(

@@ -217,9 +217,12 @@ fn check_keys(place: &str, prefix: &str, table: &Table) -> Result<(), ConfigErro
                 check_keys(place, &full, inner)?;
             }
             _ => {
+                // Of an unknown section, its first key says best what was meant.
+                let inner = value.as_table().and_then(|table| table.keys().next());
+                let meant = inner.map_or_else(|| full.clone(), |key| format!("{full}.{key}"));
                 return Err(ConfigError::UnknownKey {
                     place: place.to_owned(),
-                    nearest: nearest(&full).to_owned(),
+                    nearest: nearest(&meant).to_owned(),
                     key: full,
                 });
             }

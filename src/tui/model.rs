@@ -137,6 +137,8 @@ pub struct Model {
     pub review: Option<Review>,
     /// Decisions that were sent and whose [`AgentEvent::ReviewDone`] is still to come.
     pub decided: Vec<(ReviewId, Decisions)>,
+    /// The highest [`Review::revision`] that was laid out.
+    pub reviewed: u64,
     pub clock: Clock,
 }
 
@@ -175,6 +177,7 @@ impl Model {
             status,
             review: None,
             decided: Vec::new(),
+            reviewed: 0,
             clock: Clock::default(),
         };
         super::layout::measure_composer(&mut model);

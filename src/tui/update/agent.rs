@@ -118,7 +118,10 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             plan,
         } => {
             let guarded = is_typing(model);
-            model.review = Some(Review::new(review, plan, model.clock.now, guarded));
+            let mut opened = Review::new(review, plan, model.clock.now, guarded);
+            // The layout's cache knows a review by its revision: it goes on from the last review's.
+            opened.revision = model.reviewed + 1;
+            model.review = Some(opened);
             out.dirty = Dirty::Now;
         }
         AgentEvent::ReviewDone {

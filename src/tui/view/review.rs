@@ -49,6 +49,7 @@ pub fn settle(model: &mut Model, cache: &mut Cache) {
     let Some(review) = &mut model.review else {
         return;
     };
+    model.reviewed = model.reviewed.max(review.revision);
     let key = (review.id, review.at, review.revision, area.width);
     if cache.key != Some(key) {
         cache.lines.clear();
