@@ -42,7 +42,7 @@ def wrong_positions(model: Llama, task: Task) -> list[int]:
     """Positions of the tokens that greedy decoding gets wrong when everything before is right."""
     ids = torch.tensor(task.ids)
     best = model.logits(model(ids[None, :-1])).argmax(-1)[0]
-    missed = (best != ids[1:]) & torch.tensor(task.said[1:])
+    missed = (best != ids[1:]) & (torch.tensor(task.said[1:]) > 0)
     return (missed.nonzero().flatten() + 1).tolist()
 
 
@@ -87,7 +87,7 @@ def main() -> None:
         if shown.get(task.kind, 0) < args.show and (missed := wrong_positions(model, task)):
             shown[task.kind] = shown.get(task.kind, 0) + 1
             at = missed[0]
-            print(f"--- {task.kind}, {len(missed)} wrong of {sum(task.said)}\n{task.request}")
+            print(f"--- {task.kind}, {len(missed)} wrong of {sum(w > 0 for w in task.said)}\n{task.request}")
             print("...", repr(tokenizer.decode(task.ids[max(0, at - 40) : at])), "then", repr(tokenizer.decode(task.ids[at : at + 8])))
 
 

@@ -66,7 +66,7 @@ def compare(task: Task, answer: str, tree: dict[str, bytes], python_missing: boo
     return ""
 
 
-def run_task(binary: Path, task: Task, timeout: float, python_missing: bool) -> Outcome:
+def run_task(command: list[str], task: Task, timeout: float, python_missing: bool) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="descant-eval-") as scratch:
         work, home = Path(scratch, "work"), Path(scratch, "home")
         for folder in (work, home):
@@ -75,11 +75,10 @@ def run_task(binary: Path, task: Task, timeout: float, python_missing: bool) -> 
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_bytes(content)
         environment = {**os.environ, "HOME": str(home), "DESCANT_HOME": str(home / "descant"), "NO_COLOR": "1"}
-        command = [str(binary), "--once", "--apply", "all", "--model", "demo", "--", task.request]
         began = time.monotonic()
         try:
             done = subprocess.run(
-                command, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
+                [*command, "--", task.request], cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
             )
         except subprocess.TimeoutExpired:
             return Outcome(task.kind, task.request, f"no end within {timeout} s", timeout)
@@ -111,6 +110,7 @@ def report(outcomes: list[Outcome], show: int) -> bool:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--binary", type=Path, required=True)
+    p.add_argument("--model", default="demo")
     p.add_argument("--per-kind", type=int, default=40)
     p.add_argument("--renames", type=int, default=100)
     p.add_argument("--seed", type=int, default=1)
@@ -124,13 +124,13 @@ def main() -> None:
     tokenizer = Tokenizer.load()
     words = make_words(-1_000_000 - args.seed, tokenizer, load_real_files(args.sources, held_out=True))
     maker = TaskMaker(tokenizer, words, outcomes=False)
-    binary = args.binary.resolve()
+    command = [str(args.binary.resolve()), "--once", "--apply", "all", "--model", args.model]
     outcomes = []
     for kind in args.kinds:
         for _ in range(args.renames if kind == "rename" else args.per_kind):
             task = maker.make(kind)
             add_decoys(task, words)
-            outcomes.append(run_task(binary, task, args.timeout, args.without_python))
+            outcomes.append(run_task(command, task, args.timeout, args.without_python))
             print(".x"[bool(outcomes[-1].problem)], end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     met = report(outcomes, args.show)

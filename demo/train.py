@@ -29,10 +29,10 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def to_batch(tasks: list[Task]) -> Batch:
-    """Token ids and the mask of what was said, padded on the right."""
+    """Token ids and the weights of what was said, padded on the right."""
     longest = max(len(t.ids) for t in tasks)
     ids = torch.full((len(tasks), longest), SACRIFICE)
-    said = torch.zeros((len(tasks), longest), dtype=torch.bool)
+    said = torch.zeros((len(tasks), longest), dtype=torch.uint8)
     for row, task in enumerate(tasks):
         ids[row, : len(task.ids)] = torch.tensor(task.ids)
         said[row, : len(task.said)] = torch.tensor(task.said)
@@ -73,8 +73,10 @@ def produce(queue: mp.Queue, args: argparse.Namespace) -> None:
 def loss_of(model: torch.nn.Module, head: Llama, batch: Batch) -> torch.Tensor:
     ids, said = batch
     hidden = model(ids[:, :-1])
-    wanted = said[:, 1:]
-    return F.cross_entropy(head.logits(hidden[wanted]).float(), ids[:, 1:][wanted])
+    wanted = said[:, 1:] > 0
+    weights = said[:, 1:][wanted]
+    losses = F.cross_entropy(head.logits(hidden[wanted]).float(), ids[:, 1:][wanted], reduction="none")
+    return (losses * weights).sum() / len(weights)
 
 
 def parse_args() -> argparse.Namespace:
