@@ -169,14 +169,14 @@ fn files_are_created_shown_and_deleted() {
         "all",
         "-m",
         "demo",
-        "Create src/notes.md with:\n# Notes\n\n- one\n- two",
+        "Create src/notes.md with:\n# Notes\n\nmilk\nbread",
     ]);
     assert_eq!(made.code, 0, "{made:?}");
-    assert_eq!(bench.read("src/notes.md"), "# Notes\n\n- one\n- two\n");
+    assert_eq!(bench.read("src/notes.md"), "# Notes\n\nmilk\nbread\n");
     let shown = bench.run(&["--once", "-m", "demo", "Show src/notes.md."]);
     assert_eq!(shown.code, 0, "{shown:?}");
     assert!(
-        shown.stdout.contains("# Notes\n\n- one\n- two\n"),
+        shown.stdout.contains("# Notes\n\nmilk\nbread\n"),
         "{shown:?}"
     );
     let gone = bench.run(&[
@@ -191,7 +191,7 @@ fn files_are_created_shown_and_deleted() {
     assert!(!bench.work().join("src/notes.md").exists());
     let undone = bench.run(&["undo"]);
     assert_eq!(undone.code, 0, "{undone:?}");
-    assert_eq!(bench.read("src/notes.md"), "# Notes\n\n- one\n- two\n");
+    assert_eq!(bench.read("src/notes.md"), "# Notes\n\nmilk\nbread\n");
 }
 
 #[test]

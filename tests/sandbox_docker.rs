@@ -685,17 +685,18 @@ async fn a_repository_only_root_may_read_says_so_to_the_model() {
     };
     let result = sandbox
         .run_python(
-            "import os\nprint(os.getcwd())",
+            "import os\nprint(os.getcwd())\nos.listdir('/workspace') and 1 / 0",
             |_| {},
             &CancellationToken::new(),
         )
         .await
         .unwrap();
     sandbox.stop().await;
-    let as_root =
-        result.output == "note: /workspace cannot be read here (Permission denied)\n/mnt/data\n";
+    // Unreadable: the failure is explained. Readable and empty: nothing fails and nothing is said.
+    let note = "note: /workspace cannot be read here (Permission denied)\n";
+    let as_root = result.output.starts_with("/mnt/data\n") && result.output.ends_with(note);
     assert!(
-        as_root || result.output == "/workspace\n",
+        as_root || result.output == "/workspace\n[]\n",
         "{}",
         result.output
     );

@@ -7,25 +7,26 @@ mod support;
 use support::{Bench, pty::Pty};
 
 /// Two functions whose changed lines are far enough apart to be two hunks.
-const CALC: &str = "\
-def add(a, b):
-    return a - b
+const SHOP: &str = "\
+def price(item, count):
+    return item.cost * count
 
 
-def sub(a, b):
-    return a - b - 0
+def greet(name):
+    print(\"Hello\", name)
 
 
-def mul(a, b):
-    return a + b
+def discount(total):
+    rate = 0.05
+    return total * rate
 ";
 
-const CHANGE: &str =
-    "In calc.py, change `return a - b` to `return a + b` and `return a + b` to `return a * b`.";
+const CHANGE: &str = "In shop.py, change `return item.cost * count` to `return item.price * count` \
+                      and `rate = 0.05` to `rate = 0.1`.";
 
 fn project() -> Bench {
     let bench = Bench::new();
-    bench.write("calc.py", CALC);
+    bench.write("shop.py", SHOP);
     bench
 }
 
@@ -40,15 +41,16 @@ fn two_hunks_one_accepted_one_rejected_with_a_note_that_the_model_reads() {
     pty.send("y");
     pty.wait_for("2 of 2");
     pty.send("n");
-    pty.send("keep the sum");
+    pty.send("keep the rate");
     pty.send("\r");
-    pty.wait_for("You declined the rest: keep the sum");
+    pty.wait_for("You declined the rest: keep the rate");
     assert_eq!(
-        bench.read("calc.py"),
-        CALC.replacen("a - b\n", "a + b\n", 1)
+        bench.read("shop.py"),
+        SHOP.replace("item.cost", "item.price")
     );
+    pty.wait_for("of them reasoning");
     pty.send("/undo\r");
-    pty.wait("the undo", |_| bench.read("calc.py") == CALC);
+    pty.wait("the undo", |_| bench.read("shop.py") == SHOP);
     pty.send("/quit\r");
     assert_eq!(pty.wait_exit(), 0);
     assert!(!pty.alternate_screen());
@@ -65,7 +67,7 @@ fn the_review_is_what_the_readme_shows() {
     pty.wait_for("1 of 2");
     let screen = pty.screen();
     assert!(
-        screen.contains("calc.py") && screen.contains("return a + b"),
+        screen.contains("shop.py") && screen.contains("return item.price * count"),
         "{screen}"
     );
     if std::env::var_os("DESCANT_BLESS").is_some() {
@@ -76,7 +78,7 @@ fn the_review_is_what_the_readme_shows() {
         .unwrap();
     }
     pty.send("A");
-    pty.wait_for("Changed calc.py.");
+    pty.wait_for("Changed shop.py.");
     if std::env::var_os("DESCANT_BLESS").is_some() {
         std::fs::write(
             concat!(env!("CARGO_MANIFEST_DIR"), "/docs/conversation.svg"),

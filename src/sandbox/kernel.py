@@ -170,10 +170,11 @@ def main():
     while True:
         (length,) = struct.unpack(">I", read_exactly(4))
         request = json.loads(read_exactly(length))
-        if workspace_note:
+        status = cell(request["cell"], request["code"], module.__dict__)
+        # Said where it may explain a failure; a cell that went well did not need the files.
+        if workspace_note and status != "ok":
             os.write(OUTPUT, workspace_note.encode())
             workspace_note = None
-        status = cell(request["cell"], request["code"], module.__dict__)
         os.write(RESULT, (json.dumps({"cell": request["cell"], "status": status}) + "\n").encode())
 
 

@@ -110,9 +110,19 @@ impl Transcript {
         self.push(Body::Problem(text::prose(text).into_owned()));
     }
 
+    /// The cell a message streams into: the last one, but for notices that came in between.
+    fn streaming(&mut self) -> Option<&mut Cell> {
+        self.cells.iter_mut().rev().find(|cell| {
+            !matches!(
+                cell.body,
+                Body::Notice(_) | Body::Problem(_) | Body::Aside(_)
+            )
+        })
+    }
+
     pub fn answer_delta(&mut self, delta: &str) {
         let delta = text::prose(delta);
-        match self.cells.last_mut().map(|c| &mut c.body) {
+        match self.streaming().map(|c| &mut c.body) {
             Some(Body::Answer { text, open: true }) => text.push_str(&delta),
             _ => self.push(Body::Answer {
                 text: delta.into_owned(),
@@ -123,7 +133,7 @@ impl Transcript {
 
     pub fn reasoning_delta(&mut self, delta: &str) {
         let delta = text::prose(delta);
-        match self.cells.last_mut().map(|c| &mut c.body) {
+        match self.streaming().map(|c| &mut c.body) {
             Some(Body::Reasoning { text, open: true }) => text.push_str(&delta),
             _ => self.push(Body::Reasoning {
                 text: delta.into_owned(),
@@ -134,7 +144,7 @@ impl Transcript {
 
     pub fn answer_done(&mut self, whole: &str) {
         let whole = text::prose(whole);
-        match self.cells.last_mut() {
+        match self.streaming() {
             Some(Cell {
                 epoch,
                 body:
@@ -156,7 +166,7 @@ impl Transcript {
 
     pub fn reasoning_done(&mut self, whole: &str) {
         let whole = text::prose(whole);
-        match self.cells.last_mut() {
+        match self.streaming() {
             Some(Cell {
                 epoch,
                 body:
@@ -266,6 +276,24 @@ impl ToolCard {
 )]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_in_between_does_not_double_an_answer() {
+        let mut transcript = Transcript::default();
+        transcript.answer_delta("one ");
+        transcript.problem("cannot undo now");
+        transcript.answer_delta("two");
+        transcript.answer_done("one two");
+        let answers: Vec<_> = transcript
+            .cells()
+            .iter()
+            .filter_map(|c| match &c.body {
+                Body::Answer { text, open } => Some((text.as_str(), *open)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(answers, [("one two", false)]);
+    }
 
     #[test]
     fn a_finished_answer_that_streamed_is_not_laid_out_again() {
