@@ -107,11 +107,20 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         }
         _ => {}
     }
+    if args.command.is_some() && (args.once.once || args.prompt.is_some()) {
+        bail!(UsageError(
+            "a subcommand takes no prompt and no --once; to ask about that word, write it after --"
+                .to_owned()
+        ));
+    }
     let setup = setup(&args.common)?;
     if let Err(error) = logging::init(&setup.paths, args.common.verbose) {
         stderr_line(&text::visible(&format!(
             "descant: no log is kept: {error:#}"
         )));
+    }
+    if let Some(exit) = without_runtime(&args, &setup) {
+        return exit;
     }
     // The model computes on threads of its own; these only carry events.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -125,20 +134,27 @@ fn run(args: Args) -> anyhow::Result<Exit> {
     exit
 }
 
-async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
-    if args.command.is_some() && (args.once.once || args.prompt.is_some()) {
-        bail!(UsageError(
-            "a subcommand takes no prompt and no --once; to ask about that word, write it after --"
-                .to_owned()
-        ));
-    }
-    match args.command {
-        Some(Command::Apply { file, yes, check }) => {
-            patches::apply(&setup, file.as_deref(), yes, check).await
+/// The commands on files alone: they wait for nothing, so they start no threads.
+fn without_runtime(args: &Args, setup: &Setup) -> Option<anyhow::Result<Exit>> {
+    match args.command.as_ref()? {
+        Command::Apply { file, yes, check } => {
+            Some(patches::apply(setup, file.as_deref(), *yes, *check))
         }
-        Some(Command::Undo) => patches::undo(&setup),
-        Some(Command::Redo) => patches::redo(&setup),
-        Some(Command::Checkpoints) => patches::checkpoints(&setup),
+        Command::Undo => Some(patches::undo(setup)),
+        Command::Redo => Some(patches::redo(setup)),
+        Command::Checkpoints => Some(patches::checkpoints(setup)),
+        Command::Python { .. }
+        | Command::Sessions { .. }
+        | Command::Resume { .. }
+        | Command::Models { .. }
+        | Command::Doctor { .. }
+        | Command::Completions { .. }
+        | Command::Man => None,
+    }
+}
+
+async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
+    match args.command {
         Some(Command::Python { file }) => python::run(&setup, file.as_deref()).await,
         Some(Command::Sessions { command }) => match command.unwrap_or(SessionsCommand::List) {
             SessionsCommand::List => sessions::list(&setup),
@@ -154,7 +170,14 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
             ModelsCommand::Pull { name } => models::pull(&name, &setup).await,
         },
         Some(Command::Doctor { json }) => doctor::run(&setup, json).await,
-        Some(Command::Completions { .. } | Command::Man) => Ok(Exit::Done),
+        Some(
+            Command::Completions { .. }
+            | Command::Man
+            | Command::Apply { .. }
+            | Command::Undo
+            | Command::Redo
+            | Command::Checkpoints,
+        ) => Ok(Exit::Done),
         None if args.once.once => run_once(setup, args.once, args.prompt).await,
         None => parts::terminal(setup, args.prompt, None).await,
     }

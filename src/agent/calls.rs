@@ -56,6 +56,12 @@ impl Core {
                         text,
                     })
                     .await;
+                    // It answered, but only because it was told to stop.
+                    if self.link.interrupt().is_cancelled() {
+                        let after = calls.get(index + 1..).unwrap_or_default();
+                        self.refuse(after, "interrupted by the user").await;
+                        return Next::End(Outcome::Interrupted);
+                    }
                 }
                 Attended::Interrupted => {
                     self.refuse(rest, "interrupted by the user").await;

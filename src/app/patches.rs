@@ -29,12 +29,7 @@ pub(super) fn journal(setup: &Setup) -> anyhow::Result<Journal> {
 ///
 /// # Errors
 /// When the text is no patch, does not fit the files, or cannot be written.
-pub async fn apply(
-    setup: &Setup,
-    file: Option<&Path>,
-    yes: bool,
-    check: bool,
-) -> anyhow::Result<Exit> {
+pub fn apply(setup: &Setup, file: Option<&Path>, yes: bool, check: bool) -> anyhow::Result<Exit> {
     let from_stdin = file.is_none_or(|path| path == Path::new("-"));
     let source = match file {
         Some(path) if !from_stdin => std::fs::read_to_string(path)
@@ -64,8 +59,7 @@ pub async fn apply(
     let decisions = if yes {
         Decisions::accept_all(&planned)
     } else {
-        let decided =
-            review::on_terminal(planned, setup.streams.stderr_color, setup.editor.clone()).await?;
+        let decided = review::on_terminal(planned, setup.streams.stderr_color, &setup.editor)?;
         planned = decided.0;
         decided.1
     };

@@ -95,7 +95,8 @@ pub async fn run(
                 if let AgentEvent::ReviewRequested { review, plan, .. } = &event {
                     let (color, editor) = turn.review_look();
                     let plan = Plan::clone(plan);
-                    asked = Some((*review, tokio::spawn(review::on_terminal(plan, color, editor))));
+                    let ask = move || review::on_terminal(plan, color, &editor);
+                    asked = Some((*review, tokio::task::spawn_blocking(ask)));
                 }
                 if let Some((exit, message)) = turn.event(event)? {
                     return match stopped {

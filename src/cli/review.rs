@@ -19,32 +19,22 @@ r  go back to the one before            q  quit: what is undecided is left out
 ?  this help
 ";
 
-/// [`ask`] on the controlling terminal, off the async threads. Gives back the plan, which splitting and
-/// editing may have changed.
+/// [`ask`] on the controlling terminal. Gives back the plan, which splitting and editing may have changed.
 ///
 /// # Errors
 /// When there is no terminal to ask on.
-pub async fn on_terminal(
-    plan: Plan,
-    color: bool,
-    editor: String,
-) -> anyhow::Result<(Plan, Decisions)> {
-    tokio::task::spawn_blocking(move || {
-        let open = |write: bool| {
-            std::fs::OpenOptions::new()
-                .read(!write)
-                .write(write)
-                .open(TERMINAL)
-                .context("there is no terminal to ask on; use --apply all or --apply none")
-        };
-        let mut input = std::io::BufReader::new(open(false)?);
-        let mut output = open(true)?;
-        let mut plan = plan;
-        let decisions = ask(&mut plan, &mut input, &mut output, color, &editor)?;
-        Ok((plan, decisions))
-    })
-    .await
-    .context("the review broke off")?
+pub fn on_terminal(mut plan: Plan, color: bool, editor: &str) -> anyhow::Result<(Plan, Decisions)> {
+    let open = |write: bool| {
+        std::fs::OpenOptions::new()
+            .read(!write)
+            .write(write)
+            .open(TERMINAL)
+            .context("there is no terminal to ask on; use --apply all or --apply none")
+    };
+    let mut input = std::io::BufReader::new(open(false)?);
+    let mut output = open(true)?;
+    let decisions = ask(&mut plan, &mut input, &mut output, color, editor)?;
+    Ok((plan, decisions))
 }
 
 /// Asks about every hunk of `plan`; `editor` is the command for `e`. The end of the input leaves out what is undecided.
