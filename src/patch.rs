@@ -1,7 +1,7 @@
 //! Edits: from the text of an `apply_patch` call to bytes on disk, and back.
 //!
 //! V4A text -> [`v4a`] -> `Patch` -> [`locate`] against the bytes on disk -> [`Plan`] (pre-image, post-image
-//! and hunks of every file) -> the user's [`Decisions`] -> [`apply`] (git2 selects the hunks, the journal
+//! and hunks of every file) -> the user's [`Decisions`] -> [`mod@apply`] (git2 selects the hunks, the journal
 //! keeps both images, temp file + rename per file). Nothing is written while any part fails. It does not
 //! know about models or terminals; all file access goes through [`crate::workspace`].
 

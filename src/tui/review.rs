@@ -1,6 +1,6 @@
 //! A review: the user's way through the hunks of a plan.
 //!
-//! State and keys only; [`super::review_view`] draws it. The one thing to know: splitting and editing
+//! State and keys only; [`super::view`] draws it. The one thing to know: splitting and editing
 //! renumber the plan's hunks, so decisions are kept by position and become [`Decisions`] only at the end,
 //! and every step that `r` may take back keeps what it changed.
 
