@@ -53,7 +53,10 @@ def byte_characters() -> dict[int, str]:
 def tokenizer_json(tokenizer: Tokenizer) -> dict[str, object]:
     """A byte-level BPE without merges: right ids and right decoding. The program encodes by itself (README)."""
     characters = byte_characters()
-    vocab = {"".join(characters[b] for b in token): i for i, token in enumerate(tokenizer.tokens)}
+    vocab: dict[str, int] = {}
+    for i, token in enumerate(tokenizer.tokens):
+        name = "".join(characters[b] for b in token)
+        vocab[name if name not in vocab else f"{name}{i}"] = i  # the further newlines
     assert len(vocab) == len(tokenizer)
     added = [
         {"id": i, "content": name, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}

@@ -17,10 +17,10 @@ from others import other_request
 from tokenizer import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, RETURN, START, Tokenizer
 from words import Words
 
-WEIGHTS = {"change": 24, "create": 20, "delete": 7, "compute": 18, "show": 15, "rename": 28, "other": 6}
+WEIGHTS = {"change": 26, "create": 18, "delete": 6, "compute": 12, "show": 14, "rename": 26, "other": 6}
 MOST_LINES = 12
 UNUSUAL = 0.12
-TURN_WEIGHT = 4  # in training, of the few tokens where a rename leaves plain copying and comes back to it
+DOUBT_WEIGHT = 3  # in training, of a token before which the last two tokens have already been followed by another one
 
 
 @dataclass
@@ -64,22 +64,6 @@ class Dialogue:
         text = f"*** Begin Patch\n{body}\n*** End Patch"
         self._add(True, CHANNEL, "commentary to=functions.apply_patch", MESSAGE, text, CALL)
 
-    def weigh(self, start: int, new: str) -> None:
-        """Gives `TURN_WEIGHT` to the first token of every `new` in the added lines from token `start` on, and to the
-        token after it."""
-        encode = self.tokenizer.encode
-        marks = {mark: encode(mark)[0] for mark in "+\n"}
-        new_ids, at = encode(new), start
-        ids, said = self.task.ids, self.task.said
-        while at < len(ids):
-            if ids[at - 1] == marks["\n"] and ids[at] == marks["+"]:
-                end = ids.index(marks["\n"], at)
-                for i in range(at + 1, end - len(new_ids) + 1):
-                    if ids[i : i + len(new_ids)] == new_ids:
-                        said[i] = said[i + len(new_ids)] = TURN_WEIGHT
-                at = end
-            at += 1
-
     def python(self, code: str) -> None:
         self._add(True, CHANNEL, "analysis to=python code", MESSAGE, code, CALL)
 
@@ -103,7 +87,9 @@ class TaskMaker:
 
     def make(self, kind: str | None = None) -> Task:
         kind = kind or self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        return getattr(self, f"_{kind}")()
+        task = getattr(self, f"_{kind}")()
+        weigh_doubts(task)
+        return task
 
     # -- the seven kinds
 
@@ -154,9 +140,7 @@ class TaskMaker:
         say.result("search", "\n".join(f"{path}:{n}:{line}" for n, line in hits))
         say.think(texts.THINK_RENAME.format(path=path, old=old, new=new))
         hunks = "\n".join(f"@@\n-{line}\n+{whole.sub(new, line)}" for _, line in hits)
-        start = len(task.ids)
         say.patch(f"*** Update File: {path}\n{hunks}")
-        say.weigh(start, new)
         answer = texts.RENAMED.format(path=path, old=old, new=new)
         self._applied(say, "M", path, answer, whole.sub(new, content))
         return task
@@ -389,6 +373,17 @@ class TaskMaker:
             said = note if i == 0 else self.rng.choice((note, "", self.words.note()))
             lines.append(f"{path} @@ -{at[0]} +{at[1]}" + (f": {said}" if said else ""))
         return "\n".join(lines), note
+
+
+def weigh_doubts(task: Task) -> None:
+    """Gives `DOUBT_WEIGHT` to the tokens that copying by the last two tokens alone could get wrong."""
+    followers: dict[tuple[int, int], set[int]] = {}
+    ids = task.ids
+    for i in range(2, len(ids)):
+        seen = followers.setdefault((ids[i - 2], ids[i - 1]), set())
+        if task.said[i] and seen - {ids[i]}:
+            task.said[i] = DOUBT_WEIGHT
+        seen.add(ids[i])
 
 
 def make_words(seed: int, tokenizer: Tokenizer, real: list[list[str]], size: float = 1.0) -> Words:

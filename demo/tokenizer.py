@@ -1,8 +1,11 @@
 """The demo vocabulary: a small, canonical subset of o200k.
 
 Every ordinary demo token is exactly one o200k token, so a table of o200k ids in demo-id order maps both ways. Text
-is cut into maximal runs of ASCII letters, maximal runs of spaces, and single bytes; a name is therefore spelled with
-the same tokens wherever it stands ("tally", " tally", "(tally", "_tally"), which is what lets a tiny model copy it.
+is cut into runs of ASCII letters, of digits, and of one repeated byte; a name is therefore spelled with the same
+tokens wherever it stands ("tally", " tally", "(tally", "_tally"), which is what lets a tiny model copy it.
+
+A newline is one of `NEWLINES` tokens that all mean "\n": which one says how many newlines stand before it in its
+message. So the model sees which line it is on, and does not lose its place among lines that begin or end alike.
 
 Run as a program it chooses the vocabulary: `tokenizer.py O200K_FILE [SOURCE_DIR ...]` writes `model/vocab.json` and
 `model/golden.json`.
@@ -36,8 +39,14 @@ SPECIALS: dict[str, int] = {
 START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL, SACRIFICE = range(len(SPECIALS))
 
 LETTER_TOKENS = 1500
-LONGEST_SPACE_RUN = 32
-PRETOKEN = re.compile(rb"[A-Za-z]+| +|[\x00-\xff]")
+NEWLINES = 48
+LONGEST_RUN = 32
+# No token for runs of these: they stand beside themselves for other reasons, as quotes and escapes do. A patch puts
+# `-` and `+` before lines that may begin with one, so short runs of those are left apart too.
+NO_RUNS = b"\n\r`\\\x00"
+MARKS = b"+-"
+SHORTEST_MARK_RUN = 4
+PRETOKEN = re.compile(rb"[A-Za-z]+|[0-9]{1,3}|\n|([^A-Za-z0-9\n])\1*", re.DOTALL)
 
 
 def load_o200k(path: Path) -> dict[bytes, int]:
@@ -64,10 +73,10 @@ class Tokenizer:
         """`tokens[i]` are the bytes of demo id `len(SPECIALS) + i`; `o200k_ids` covers all ids, specials first."""
         self.o200k_ids = o200k_ids
         self.tokens = [name.encode() for name in SPECIALS] + tokens
-        self.ids = {token: len(SPECIALS) + i for i, token in enumerate(tokens)}
+        self.ids = {token: len(SPECIALS) + i for i, token in reversed([*enumerate(tokens)])}
         ranks = dict(zip(tokens, o200k_ids[len(SPECIALS) :], strict=True))
+        self.newline_ids = [i for i, token in enumerate(self.tokens) if token == b"\n"]
         self.letter_ranks = {t: r for t, r in ranks.items() if t.isalpha() and t.isascii()}
-        self.space_runs = sorted((t for t in tokens if not t.strip(b" ")), key=len, reverse=True)
         self._pretoken_ids = lru_cache(maxsize=1 << 18)(self._encode_pretoken)
 
     @classmethod
@@ -79,7 +88,16 @@ class Tokenizer:
         return len(self.tokens)
 
     def encode(self, text: str) -> list[int]:
-        return [i for pretoken in PRETOKEN.findall(text.encode()) for i in self._pretoken_ids(pretoken)]
+        """The ids of one message: newlines are counted from its beginning."""
+        ids: list[int] = []
+        newlines = 0
+        for pretoken in PRETOKEN.finditer(text.encode()):
+            if pretoken[0] == b"\n":
+                ids.append(self.newline_ids[newlines % len(self.newline_ids)])
+                newlines += 1
+            else:
+                ids += self._pretoken_ids(pretoken[0])
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         return b"".join(self.tokens[i] for i in ids).decode(errors="replace")
@@ -89,20 +107,21 @@ class Tokenizer:
         return [t.decode() for t in self.letter_ranks if len(t) > 1]
 
     def _encode_pretoken(self, pretoken: bytes) -> tuple[int, ...]:
-        if pretoken[:1] == b" ":
-            pieces = []
-            rest = len(pretoken)
-            while rest:
-                run = next(r for r in self.space_runs if len(r) <= rest)
-                pieces.append(run)
-                rest -= len(run)
-        else:
+        if pretoken.isalpha():
             pieces = bpe(pretoken, self.letter_ranks)
+        elif pretoken.isdigit():
+            pieces = [pretoken]
+        else:
+            pieces = []
+            while pretoken:
+                run = next(n for n in range(min(len(pretoken), LONGEST_RUN), 0, -1) if pretoken[:n] in self.ids)
+                pieces.append(pretoken[:run])
+                pretoken = pretoken[run:]
         return tuple(self.ids[p] for p in pieces)
 
 
 def choose_tokens(o200k: dict[bytes, int], words: Counter[str], required: set[str]) -> list[bytes]:
-    """The 256 bytes, the space runs, and the most frequent letter tokens with everything on their merge path."""
+    """The 256 bytes, runs, numbers, the most frequent letter tokens with everything on their merge path, newlines."""
     letters = {t: r for t, r in o200k.items() if t.isalpha() and t.isascii()}
     counts: Counter[bytes] = Counter()
     for word, n in words.items():
@@ -126,8 +145,17 @@ def choose_tokens(o200k: dict[bytes, int], words: Counter[str], required: set[st
         if len(kept) >= LETTER_TOKENS:
             break
         keep(token)
-    spaces = [b" " * n for n in range(2, LONGEST_SPACE_RUN + 1) if b" " * n in o200k]
-    return [bytes([b]) for b in range(256)] + spaces + sorted(kept, key=lambda t: o200k[t])
+    runs = sorted(t for t in o200k if is_run(t))
+    numbers = sorted((t for t in o200k if t.isdigit() and 1 < len(t) < 4), key=lambda t: (len(t), t))
+    names = sorted(kept, key=lambda t: o200k[t])
+    return [*(bytes([b]) for b in range(256)), *runs, *names, *numbers, *[b"\n"] * (NEWLINES - 1)]
+
+
+def is_run(token: bytes) -> bool:
+    """Whether a token repeats one byte that is neither letter nor digit, and counts as a run."""
+    shortest = SHORTEST_MARK_RUN if token[:1] in MARKS else 2
+    one = len(set(token)) == 1 and not token.isalnum() and token[0] < 128 and token[:1] not in NO_RUNS
+    return one and shortest <= len(token) <= LONGEST_RUN
 
 
 def count_words(sources: Iterable[Path]) -> Counter[str]:

@@ -29,8 +29,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def to_batch(tasks: list[Task]) -> Batch:
-    """Token ids and the weights of what was said, padded on the right."""
-    longest = max(len(t.ids) for t in tasks)
+    """Token ids and the weights of what was said, padded on the right to a multiple of 16."""
+    longest = -(-max(len(t.ids) for t in tasks) // 16) * 16 + 1
     ids = torch.full((len(tasks), longest), SACRIFICE)
     said = torch.zeros((len(tasks), longest), dtype=torch.uint8)
     for row, task in enumerate(tasks):
@@ -83,7 +83,7 @@ def parse_args() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--sources", type=Path, nargs="*", default=[Path(json.__file__).parent.parent], help="folders of real text")
-    p.add_argument("--resume", type=Path, help="checkpoint to go on from")
+    p.add_argument("--resume", type=Path, help="checkpoint, or one with weights alone, to go on from")
     p.add_argument("--minutes", type=float, default=60, help="time to train; the learning rate falls to zero over it")
     p.add_argument("--cooldown", type=float, default=0.4, help="share of the time over which the learning rate falls")
     p.add_argument("--tokens", type=int, default=2048, help="tokens a batch of dialogues of similar length")
@@ -144,7 +144,8 @@ def train(rank: int, args: argparse.Namespace) -> None:
         model.load_state_dict(saved["model"])
         done = saved["done"]
         for name, optimizer in optimizers.items():
-            optimizer.load_state_dict(saved[name])
+            if name in saved:
+                optimizer.load_state_dict(saved[name])
     forward = torch.compile(model, dynamic=True)
     tests = held_out_tasks(tokenizer, args.sources, per_kind=15, renames=30, seed=99) if rank == 0 else []
 

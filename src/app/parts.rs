@@ -52,7 +52,7 @@ pub(super) fn start_agent(
         None => {
             let root = setup.workspace.root();
             (
-                Writer::create(&setup.paths.state, root, &setup.config.model, now)?,
+                Writer::create(&setup.paths.state, root, &setup.model(), now)?,
                 Resumed::default(),
             )
         }

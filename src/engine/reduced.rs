@@ -4,15 +4,16 @@
 //! special tokens and a subset of o200k's ordinary tokens. Everything above the engine speaks Harmony ids;
 //! this is the only place that translates. Out: a table. In: the text between special tokens is decoded to
 //! bytes and encoded again with what the subset has, exactly as `demo/tokenizer.py` does for training
-//! (`golden.json` holds the two to each other). Special tokens the checkpoint does not have are dropped:
-//! they spell no text and only ever come from another model's record.
+//! (`golden.json` holds the two to each other). A subset may have several tokens for the newline: the first
+//! newline of a message is written with the first of them, and so on, round and round. Special tokens the
+//! checkpoint does not have are dropped: they spell no text and only ever come from another model's record.
 //!
 //! The one thing to know: encoding again is canonical. A generation that spelled a word in unusual pieces
 //! comes back in usual ones; the prompt is then right but the prefix cache holds only up to that word.
 
 use crate::conversation::TokenId;
 use crate::harmony::vocab::{self, Vocabulary};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -56,8 +57,12 @@ pub struct ReducedVocabulary {
     bytes: [u32; 256],
     /// Rank (the o200k id) and checkpoint id of the tokens of ASCII letters.
     letters: FxHashMap<Vec<u8>, (u32, u32)>,
-    /// Length and checkpoint id of the runs of spaces, longest first; ends with the single space.
-    spaces: Vec<(usize, u32)>,
+    /// Checkpoint id of the tokens of two or three digits.
+    numbers: FxHashMap<Vec<u8>, u32>,
+    /// Length and checkpoint id of the tokens that repeat one byte, by that byte, longest first.
+    runs: FxHashMap<u8, Vec<(usize, u32)>>,
+    /// Checkpoint ids of the newline; never empty.
+    newlines: Vec<u32>,
     sacrifice: u32,
 }
 
@@ -72,11 +77,10 @@ impl ReducedVocabulary {
                 ordinary,
             });
         }
-        let mut seen = FxHashMap::default();
-        for (id, &harmony) in (0u32..).zip(&file.o200k_ids) {
-            if seen.insert(harmony, id).is_some() {
-                return Err(ReducedError::Twice(harmony));
-            }
+        let mut seen: FxHashSet<TokenId> = FxHashSet::default();
+        let twice = |id: &&TokenId| !seen.insert(**id);
+        if let Some(id) = file.o200k_ids.iter().take(specials).find(twice) {
+            return Err(ReducedError::Twice(*id));
         }
         let special_ids: FxHashMap<TokenId, u32> = file
             .o200k_ids
@@ -93,7 +97,9 @@ impl ReducedVocabulary {
 
         let mut bytes: [Option<u32>; 256] = [None; 256];
         let mut letters = FxHashMap::default();
-        let mut spaces = Vec::new();
+        let mut numbers = FxHashMap::default();
+        let mut runs: FxHashMap<u8, Vec<(usize, u32)>> = FxHashMap::default();
+        let mut newlines = Vec::new();
         for (index, text) in file.tokens_hex.iter().enumerate() {
             let token = hex::decode(text).map_err(|_not_hex| ReducedError::Hex {
                 index,
@@ -105,16 +111,28 @@ impl ReducedVocabulary {
                 .get(specials + index)
                 .copied()
                 .unwrap_or(u32::MAX);
-            if let [byte] = token[..] {
-                bytes[usize::from(byte)] = Some(id);
+            if token == b"\n" {
+                newlines.push(id);
+            } else if !seen.insert(rank) {
+                return Err(ReducedError::Twice(rank));
             }
-            if token.iter().all(|&b| b == b' ') {
-                spaces.push((token.len(), id));
-            } else if token.iter().all(u8::is_ascii_alphabetic) {
-                letters.insert(token, (rank, id));
+            match token[..] {
+                [byte] => bytes[usize::from(byte)] = bytes[usize::from(byte)].or(Some(id)),
+                _ if token.iter().all(u8::is_ascii_alphabetic) => {
+                    letters.insert(token, (rank, id));
+                }
+                [_, _] | [_, _, _] if token.iter().all(u8::is_ascii_digit) => {
+                    numbers.insert(token, id);
+                }
+                [first, ..] if token.iter().all(|b| *b == first) => {
+                    runs.entry(first).or_default().push((token.len(), id));
+                }
+                _ => {}
             }
         }
-        spaces.sort_unstable_by_key(|&(length, _)| Reverse(length));
+        for lengths in runs.values_mut() {
+            lengths.sort_unstable_by_key(|&(length, _)| Reverse(length));
+        }
         let mut byte_ids = [0u32; 256];
         for (byte, (slot, id)) in (0u8..=255).zip(byte_ids.iter_mut().zip(bytes)) {
             *slot = id.ok_or(ReducedError::NoByte(byte))?;
@@ -124,7 +142,9 @@ impl ReducedVocabulary {
             specials: special_ids,
             bytes: byte_ids,
             letters,
-            spaces,
+            numbers,
+            runs,
+            newlines,
             sacrifice,
         })
     }
@@ -165,15 +185,22 @@ impl ReducedVocabulary {
         ids
     }
 
-    /// Ordinary text, appended to `ids`.
+    /// The ordinary text of one message, appended to `ids`; newlines are counted from its beginning.
     pub fn encode_bytes(&self, text: &[u8], ids: &mut Vec<u32>) {
-        for run in text.chunk_by(|a, b| {
-            (a.is_ascii_alphabetic() && b.is_ascii_alphabetic()) || (*a == b' ' && *b == b' ')
+        let mut newlines = self.newlines.iter().cycle();
+        for run in text.chunk_by(|a, b| match a {
+            b'\n' => false,
+            _ if a.is_ascii_alphabetic() => b.is_ascii_alphabetic(),
+            _ if a.is_ascii_digit() => b.is_ascii_digit(),
+            _ => a == b,
         }) {
             match run {
+                [b'\n', ..] => ids.extend(newlines.next()),
                 [byte] => ids.push(self.byte(*byte)),
-                [b' ', ..] => self.encode_spaces(run.len(), ids),
-                letters => self.encode_letters(letters, ids),
+                [b'0'..=b'9', ..] => self.encode_digits(run, ids),
+                [byte, ..] if byte.is_ascii_alphabetic() => self.encode_letters(run, ids),
+                [byte, ..] => self.encode_run(*byte, run.len(), ids),
+                [] => {}
             }
         }
     }
@@ -182,13 +209,25 @@ impl ReducedVocabulary {
         self.bytes[usize::from(byte)]
     }
 
-    fn encode_spaces(&self, mut left: usize, ids: &mut Vec<u32>) {
-        for &(length, id) in &self.spaces {
+    /// From the left, three digits at a time.
+    fn encode_digits(&self, digits: &[u8], ids: &mut Vec<u32>) {
+        for number in digits.chunks(3) {
+            match self.numbers.get(number) {
+                Some(id) => ids.push(*id),
+                None => ids.extend(number.iter().map(|digit| self.byte(*digit))),
+            }
+        }
+    }
+
+    /// The longest token that fits, again and again.
+    fn encode_run(&self, byte: u8, mut left: usize, ids: &mut Vec<u32>) {
+        for &(length, id) in self.runs.get(&byte).map_or(&[][..], Vec::as_slice) {
             while left >= length {
                 ids.push(id);
                 left -= length;
             }
         }
+        ids.extend(std::iter::repeat_n(self.byte(byte), left));
     }
 
     /// Byte pair encoding: the adjacent pair of lowest rank merges first, the leftmost among equals. A heap

@@ -72,6 +72,43 @@ fn a_prompt_keeps_its_special_tokens_and_drops_unknown_ones() {
 }
 
 #[test]
+fn newlines_say_how_many_stand_before_them_in_their_message() {
+    let newlines = |text: &str| -> Vec<u32> {
+        let is_newline = |id: &u32| bytes_of(&[*id]) == b"\n";
+        encode(text).into_iter().filter(is_newline).collect()
+    };
+    let three = newlines("a\nb\n\n");
+    assert_eq!(three.len(), 3);
+    assert!(three[0] != three[1] && three[1] != three[2] && three[0] != three[2]);
+    assert_eq!(newlines("\r\n = \t\n"), three[..2]);
+    let many = newlines(&"\n".repeat(100));
+    assert_eq!(many[..3], three);
+    assert_eq!(many[..52], many[48..], "they come round again");
+
+    let mut prompt = VOCABULARY.encode_text("x\n");
+    prompt.push(vocab::MESSAGE);
+    prompt.extend(VOCABULARY.encode_text("y\n"));
+    let ids = DEMO.encode_prompt(&prompt, &VOCABULARY);
+    assert_eq!(ids[1], ids[ids.len() - 1], "each message counts its own");
+}
+
+#[test]
+fn digits_go_by_threes_and_runs_of_one_byte_by_the_longest_token() {
+    let pieces = |text: &str| -> Vec<String> {
+        let piece = |id: &u32| String::from_utf8(bytes_of(&[*id])).unwrap();
+        encode(text).iter().map(piece).collect()
+    };
+    assert_eq!(pieces("12345678"), ["123", "456", "78"]);
+    assert_eq!(pieces("x1y"), ["x", "1", "y"]);
+    assert_eq!(
+        pieces(&"=".repeat(70)),
+        ["=".repeat(32), "=".repeat(32), "=".repeat(6)]
+    );
+    assert_eq!(pieces("---+"), ["-", "-", "-", "+"]);
+    assert_eq!(pieces("``\\\\"), ["`", "`", "\\", "\\"]);
+}
+
+#[test]
 fn the_sacrifice_is_no_other_token() {
     assert_eq!(DEMO.to_harmony(DEMO.sacrifice()), Some(vocab::RESERVED));
     assert_eq!(DEMO.to_harmony(u32::try_from(DEMO.len()).unwrap()), None);
