@@ -386,5 +386,5 @@ def weigh_doubts(task: Task) -> None:
         seen.add(ids[i])
 
 
-def make_words(seed: int, tokenizer: Tokenizer, real: list[list[str]], size: float = 1.0) -> Words:
-    return Words(random.Random(seed), tokenizer.letter_pieces(), real, size)
+def make_words(seed: int, tokenizer: Tokenizer, real: list[list[str]], size: float = 1.0, rare: float = 0.0) -> Words:
+    return Words(random.Random(seed), tokenizer.letter_pieces(), real, size, rare)

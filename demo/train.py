@@ -44,7 +44,7 @@ def produce(queue: mp.Queue, args: argparse.Namespace) -> None:
     os.nice(5)
     torch.set_num_threads(1)
     tokenizer = Tokenizer.load()
-    words = make_words(args.seed, tokenizer, load_real_files(args.sources, held_out=False))
+    words = make_words(args.seed, tokenizer, load_real_files(args.sources, held_out=False), rare=args.rare)
     maker = TaskMaker(tokenizer, words)
     rng = random.Random(args.seed)
     made = 0
@@ -94,6 +94,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument("--short", type=int, default=320, help="longest dialogue at first, in tokens")
     p.add_argument("--longest", type=int, default=1100, help="longest dialogue later")
     p.add_argument("--grow", type=float, default=10, help="million tokens made until the tasks are full size; 0: at once")
+    p.add_argument("--rare", type=float, default=0.12, help="share of rare tokens in lines of random tokens")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1, help="for each process")
     p.add_argument("--hidden", type=int, default=192)

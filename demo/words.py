@@ -17,6 +17,8 @@ REAL_SUFFIXES = {".py", ".rs", ".js", ".ts", ".md", ".toml", ".txt", ".rst", ".j
 PUNCTUATION = string.punctuation.replace("`", "")
 UNICODE = "äöüßéèñçøåλπΩжяшאبあ漢字한글€→“”–…✓🎉"
 LONGEST_LINE = 100
+# Numbers and runs, which are tokens of their own.
+RARE = [f"{n:0{d}}" for d in (2, 3) for n in range(10**d)] + [c * n for c in PUNCTUATION + " \t" for n in range(2, 34)]
 CODE_SHAPES = [
     "{i} = {n}", "{i} = {i} + {n}", "{i} = {i}({i}, {i})", "def {i}({i}, {i}={n}):", "return {i}", "return {i} {o} {i}",
     "let {i} = {n};", "let mut {i}: u{n} = {i};", "const {i} = \"{w} {w}\";", "fn {i}({i}: {i}) -> {i} {{", "}}", "else:",
@@ -50,13 +52,17 @@ def load_real_files(sources: Iterable[Path], held_out: bool, most: int = 4000) -
 
 
 class Words:
-    """A source of random text. `size` in (0, 1] shortens lines and files (the curriculum)."""
+    """A source of random text. `size` in (0, 1] shortens lines and files (the curriculum); `rare` is the share of
+    `RARE` in lines of random tokens, for training: no file is like that, but each must be learnt."""
 
-    def __init__(self, rng: random.Random, pieces: list[str], real: list[list[str]], size: float = 1.0) -> None:
+    def __init__(
+        self, rng: random.Random, pieces: list[str], real: list[list[str]], size: float = 1.0, rare: float = 0.0
+    ) -> None:
         self.rng = rng
         self.pieces = pieces
         self.real = real
         self.size = size
+        self.rare = rare
 
     def chance(self, p: float) -> bool:
         return self.rng.random() < p
@@ -95,6 +101,8 @@ class Words:
         return "_" + name if self.chance(0.04) else name
 
     def number(self) -> str:
+        if self.rare and self.chance(2 * self.rare):
+            return "".join(f"{self.rng.randrange(1000):03}" for _ in range(self.rng.randint(1, 4)))
         digits = self.rng.randint(1, 6) if self.chance(0.4) else self.rng.randint(1, 2)
         n = str(self.rng.randrange(10**digits))
         r = self.rng.random()
@@ -125,7 +133,9 @@ class Words:
         items = []
         for _ in range(self.rng.randint(1, max(2, int(12 * self.size)))):
             r = self.rng.random()
-            if r < 0.35:
+            if self.rare and self.chance(self.rare):
+                items.append(self.rng.choice(RARE))
+            elif r < 0.35:
                 items.append(self.identifier())
             elif r < 0.5:
                 items.append(self.word())
@@ -133,12 +143,10 @@ class Words:
                 items.append(self.number())
             elif r < 0.9:
                 items.append("".join(self.rng.choices(PUNCTUATION, k=self.rng.choice((1, 1, 1, 2, 3)))))
-            elif r < 0.91:
+            elif r < 0.92:
                 items.append(self.rng.choice(PUNCTUATION) * self.rng.randint(2, 6))
-            elif r < 0.93:
-                items.append(self.word())
             elif r < 0.94:
-                items.append(self.rng.choice(UNICODE))
+                items.append(self.foreign())
             elif r < 0.95:
                 items.append("\t")
             elif r < 0.96:
@@ -148,6 +156,13 @@ class Words:
         joints = self.rng.choices((" ", "", "  ", ", "), (70, 24, 3, 3), k=len(items))
         line = "".join(a + b for a, b in zip(items, joints, strict=True))
         return line[: int(LONGEST_LINE * self.size)].strip(" ") or "x"
+
+    def foreign(self) -> str:
+        """One to five characters beyond ASCII."""
+        if self.chance(0.3):
+            return self.rng.choice(UNICODE)
+        first = self.rng.choice((0xC0, 0x390, 0x410, 0x5D0, 0x620, 0x900, 0x3041, 0x4E00, 0x7000, 0xAC00, 0x2190, 0x1F300))
+        return "".join(chr(first + self.rng.randrange(60)) for _ in range(self.rng.randint(1, 5)))
 
     def shaped(self) -> str:
         """A line in the shape of code or prose, with random names."""
@@ -184,6 +199,8 @@ class Words:
             if any(line.strip() for line in passage):
                 return passage
         indents = self.rng.choice((["", "    ", "        "], ["", "  ", "    "], ["", "\t", "\t\t"], [""]))
+        if self.chance(0.12):
+            indents = [self.rng.choice((" ", " ", "\t")) * self.rng.randint(0, 24) for _ in range(4)]
         lines: list[str] = []
         for _ in range(n):
             if lines and self.chance(0.08):
