@@ -30,7 +30,7 @@ fn main() {
     let (mut version, mut composer, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         version.push(until(&bench, &["--version"], "descant 0").0);
-        let (time, pty) = until(&bench, &["-m", &model], "descant");
+        let (time, pty) = until(&bench, &["-m", &model], "Ask for a change");
         composer.push(time);
         // The composer is usable when a typed letter shows.
         let typed = Instant::now();
@@ -40,7 +40,9 @@ fn main() {
             std::thread::sleep(Duration::from_micros(200));
         }
         *composer.last_mut().unwrap() += typed.elapsed();
-        std::thread::sleep(Duration::from_millis(300));
+        pty.send("\x03\x03\x03");
+        // A loaded model brings its vocabulary along; the interface alone is what is there before it.
+        let (_, mut pty) = until(&bench, &["-m", "/no/such/model"], "failed to load");
         memory.push(resident_kib(pty.child.process_id().unwrap()));
         pty.send("\x03\x03\x03");
     }
