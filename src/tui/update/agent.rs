@@ -188,8 +188,8 @@ fn model_ready(model: &mut Model, info: EngineInfo) {
     let demo = info.profile == PromptProfile::Demo;
     if demo {
         model.conversation.transcript.notice(
-            "this is the built-in demo model: it changes, creates, deletes and shows small files, and computes\n\
-             for GPT-OSS: descant models pull gpt-oss-20b, then descant -m gpt-oss-20b (needs a build with Metal or CUDA)",
+            "this is the built-in demo model: it changes, creates, deletes and shows small files, renames, and computes\n\
+             for real work get GPT-OSS: descant models pull gpt-oss-20b, then descant -m gpt-oss-20b (needs a build with Metal or CUDA)",
         );
     }
     let name = if demo {
