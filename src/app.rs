@@ -4,6 +4,7 @@
 //! It may import everything; nothing imports it but `main`. It holds no logic of its own that a test would
 //! want to reach without starting the program. Errors become exit codes here and nowhere else.
 
+mod apply;
 mod doctor;
 mod logging;
 mod models;
@@ -138,7 +139,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
 fn without_runtime(args: &Args, setup: &Setup) -> Option<anyhow::Result<Exit>> {
     match args.command.as_ref()? {
         Command::Apply { file, yes, check } => {
-            Some(patches::apply(setup, file.as_deref(), *yes, *check))
+            Some(apply::run(setup, file.as_deref(), *yes, *check))
         }
         Command::Undo => Some(patches::undo(setup)),
         Command::Redo => Some(patches::redo(setup)),

@@ -129,9 +129,16 @@ pub fn label(text: &str) -> String {
 
 /// A line of a file under review: everything is shown, tabs as `→` and their width, a carriage return as `␍`.
 pub fn exact(text: &str) -> String {
+    exact_with_origin(text).0
+}
+
+/// [`exact`], and for every byte of it the byte of `text` it stands for.
+pub fn exact_with_origin(text: &str) -> (String, Vec<usize>) {
     let mut out = String::with_capacity(text.len() + 8);
+    let mut origin = Vec::with_capacity(text.len() + 8);
     let mut column = 0;
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
+        let before = out.len();
         match class(c) {
             Class::Plain => {
                 out.push(c);
@@ -144,13 +151,13 @@ pub fn exact(text: &str) -> String {
                 column += width;
             }
             Class::Newline | Class::Control | Class::Invisible | Class::Shaping => {
-                let before = out.len();
                 push_visible(&mut out, c);
                 column += out.len() - before;
             }
         }
+        origin.resize(out.len(), at);
     }
-    out
+    (out, origin)
 }
 
 /// What a user pastes or a history file holds, cleaned to what the composer can hold and send: newlines

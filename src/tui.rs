@@ -6,7 +6,7 @@
 //!
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
 //! - [`composer`], [`transcript`], [`pane`], [`review`]: the parts of the model
-//! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`wrap`], [`theme`]: from model to screen
+//! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`syntax`], [`wrap`], [`theme`]: from model to screen
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
 mod cells;
@@ -27,6 +27,7 @@ pub mod model;
 mod pane;
 mod probe;
 mod review;
+mod syntax;
 #[doc(hidden)] // for the test of a panic
 pub mod terminal;
 #[cfg(test)]
@@ -40,10 +41,12 @@ pub mod update;
 pub mod view;
 mod wrap;
 
+use crate::agent::ReviewId;
 use crate::agent::{AgentCommand, AgentEvent};
 use crate::conversation::Effort;
+use crate::patch::{Decisions, Plan};
 use crate::text;
-use model::{Model, ModelState, Status};
+use model::{Model, ModelState, Msg, Purpose, Status};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use terminal::Screen;
@@ -94,6 +97,50 @@ pub async fn run(
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(TuiError::NoTerminal);
     }
+    let (model, loop_options) = prepared(options)?;
+    shown(model, loop_options, commands, events).await
+}
+
+/// One review by itself, for `descant apply`: the plan as the user left it, and what was decided; `None` when it
+/// was left with Ctrl+C or a signal. Keys are read from the controlling terminal, so standard input may be the
+/// patch.
+pub async fn review(
+    options: TuiOptions,
+    plan: Plan,
+) -> Result<Option<(Plan, Decisions)>, TuiError> {
+    if !io::stdout().is_terminal() {
+        return Err(TuiError::NoTerminal);
+    }
+    // Questions to the terminal are answered on standard input.
+    let piped = !io::stdin().is_terminal();
+    let (mut model, mut loop_options) = prepared(options)?;
+    if piped {
+        loop_options.ask = None;
+    }
+    model.purpose = Purpose::Review;
+    let request = AgentEvent::ReviewRequested {
+        review: ReviewId(1),
+        call: crate::conversation::CallId(1),
+        plan: Box::new(plan),
+    };
+    let opened = update::update(&mut model, Msg::Agent(request), std::time::Duration::ZERO);
+    loop_options.first = opened.effects;
+    // The loop's other end: one review comes back, and nothing is sent.
+    let (commands, mut decided) = mpsc::channel(4);
+    let (_quiet, events) = mpsc::channel(1);
+    shown(model, loop_options, commands, events).await?;
+    while let Ok(command) = decided.try_recv() {
+        if let AgentCommand::Review {
+            plan, decisions, ..
+        } = command
+        {
+            return Ok(Some((*plan, decisions)));
+        }
+    }
+    Ok(None)
+}
+
+fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiError> {
     let asked: ThemeName = options.theme.parse()?;
     let hints = colour_hints(options.no_color);
     let (name, background_matters) = hints.resolve(asked);
@@ -121,10 +168,20 @@ pub async fn run(
         editor: options.editor,
         ask: (hints.term != "dumb").then_some(background_matters),
         prompt: options.prompt,
+        first: Vec::new(),
     };
+    Ok((model, loop_options))
+}
+
+async fn shown(
+    model: Model,
+    options: event_loop::Options,
+    commands: mpsc::Sender<AgentCommand>,
+    events: mpsc::Receiver<AgentEvent>,
+) -> Result<(), TuiError> {
     terminal::marked(async move {
         let screen = Screen::take()?;
-        event_loop::run(screen, model, loop_options, commands, events).await
+        event_loop::run(screen, model, options, commands, events).await
     })
     .await
 }

@@ -203,7 +203,18 @@ pub(super) async fn terminal(
     past: Option<Past>,
 ) -> anyhow::Result<Exit> {
     let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review, past)?;
-    let options = tui::TuiOptions {
+    let mut options = tui_options(&setup, prompt);
+    options.history_file = Some(setup.paths.state.join("history"));
+    let commands = agent.commands.clone();
+    let ended = tui::run(options, agent.commands, agent.events).await;
+    shut_down(commands, agent.task).await;
+    ended?;
+    Ok(Exit::Done)
+}
+
+/// How the interface starts; it keeps no history.
+pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOptions {
+    tui::TuiOptions {
         theme: setup.config.theme.clone(),
         no_color: setup.no_color,
         effort: setup.config.effort,
@@ -211,14 +222,9 @@ pub(super) async fn terminal(
         workspace: setup.workspace.root().to_owned(),
         model: setup.model(),
         editor: setup.editor.clone(),
-        history_file: Some(setup.paths.state.join("history")),
+        history_file: None,
         prompt,
-    };
-    let commands = agent.commands.clone();
-    let ended = tui::run(options, agent.commands, agent.events).await;
-    shut_down(commands, agent.task).await;
-    ended?;
-    Ok(Exit::Done)
+    }
 }
 
 /// Lets the agent end its turn and remove its container.

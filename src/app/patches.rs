@@ -1,17 +1,10 @@
-//! `descant apply`, `undo`, `redo` and `checkpoints`: edits without a model.
+//! `descant undo`, `redo` and `checkpoints`: the journal of applied patches.
 
 use super::Setup;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Style, paint, paint_diff, stderr_line, stdout_text};
-use crate::cli::review;
-use crate::patch::{
-    Change, ChangeKind, Decisions, Journal, Recovered, Undone, apply as apply_plan, parse, plan,
-    report,
-};
+use crate::cli::output::{Style, paint, stderr_line, stdout_text};
+use crate::patch::{Change, ChangeKind, Journal, Recovered, Undone};
 use crate::text;
-use anyhow::Context;
-use std::io::Read;
-use std::path::Path;
 
 /// Opens the journal of this workspace, and says what a crash had left, if anything.
 pub(super) fn journal(setup: &Setup) -> anyhow::Result<Journal> {
@@ -23,58 +16,6 @@ pub(super) fn journal(setup: &Setup) -> anyhow::Result<Journal> {
         ));
     }
     Ok(journal)
-}
-
-/// `descant apply`.
-///
-/// # Errors
-/// When the text is no patch, does not fit the files, or cannot be written.
-pub fn apply(setup: &Setup, file: Option<&Path>, yes: bool, check: bool) -> anyhow::Result<Exit> {
-    let from_stdin = file.is_none_or(|path| path == Path::new("-"));
-    let source = match file {
-        Some(path) if !from_stdin => std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?,
-        _ => {
-            let mut source = String::new();
-            std::io::stdin()
-                .lock()
-                .read_to_string(&mut source)
-                .context("cannot read standard input")?;
-            source
-        }
-    };
-    let patch = parse(&source)?;
-    // First, because it settles what a crash left, and so may change the files; not where nothing is written.
-    let journal = (!check).then(|| journal(setup)).transpose()?;
-    let mut planned = plan(&setup.workspace, &patch)?;
-    let color = setup.streams.stdout_color;
-    let Some(mut journal) = journal else {
-        let mut diff = planned.unified_diff();
-        if setup.streams.stdout_terminal {
-            diff = text::visible(&diff).into_owned();
-        }
-        stdout_text(&paint_diff(color, &diff))?;
-        return Ok(Exit::Done);
-    };
-    let decisions = if yes {
-        Decisions::accept_all(&planned)
-    } else {
-        let decided = review::on_terminal(planned, setup.streams.stderr_color, &setup.editor)?;
-        planned = decided.0;
-        decided.1
-    };
-    let declined = report::declined_count(&planned, &decisions);
-    let applied = apply_plan(&setup.workspace, &planned, &decisions, &mut journal)?;
-    let written = Some(&applied).filter(|applied| !applied.changes.is_empty());
-    stdout_text(&format!(
-        "{}\n",
-        text::visible(&report::applied(&planned, &decisions, written))
-    ))?;
-    Ok(if declined > 0 || written.is_none() {
-        Exit::NotApplied
-    } else {
-        Exit::Done
-    })
 }
 
 /// `descant undo`.

@@ -4,13 +4,14 @@
 //! States are words, not colours or glyphs alone.
 
 use super::diff;
+use super::pane::Style;
 use super::theme::Theme;
 use super::transcript::{Body, DiffCard, ToolCard, ToolState};
 use super::wrap::Source;
 use crate::agent::ToolStatus;
 use crate::patch::{Decision, FilePlan};
 use crate::text;
-use ratatui::style::Style;
+use ratatui::style::Style as TextStyle;
 use ratatui::text::Span;
 use std::time::Duration;
 
@@ -18,12 +19,15 @@ use std::time::Duration;
 const FOLDED_OUTPUT: usize = 5;
 const FOLDED_DIFF: usize = 24;
 
-pub fn sources(body: &Body, theme: &Theme, columns: u16, unfolded: bool) -> Vec<Source> {
+pub fn sources(body: &Body, style: Style<'_>) -> Vec<Source> {
+    let Style {
+        theme, unfolded, ..
+    } = style;
     match body {
         Body::Prompt(text) => prompt(text, theme),
         Body::Answer { .. } | Body::Reasoning { .. } => Vec::new(),
         Body::Tool(card) => tool(card, theme, unfolded),
-        Body::Diff(card) => diff_card(card, theme, columns, unfolded),
+        Body::Diff(card) => diff_card(card, style),
         Body::Notice(text) => marked(text, "\u{2022} ", theme.warn, theme.dim),
         Body::Problem(text) => marked(text, "! ", theme.error, theme.error),
         Body::Aside(text) => vec![Source::plain(text.clone(), theme.dim)],
@@ -54,7 +58,7 @@ fn prompt(text: &str, theme: &Theme) -> Vec<Source> {
     out
 }
 
-fn marked(text: &str, mark: &'static str, mark_style: Style, style: Style) -> Vec<Source> {
+fn marked(text: &str, mark: &'static str, mark_style: TextStyle, style: TextStyle) -> Vec<Source> {
     text.lines()
         .enumerate()
         .map(|(n, line)| {
@@ -135,7 +139,7 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
     out
 }
 
-fn bar(text: String, style: Style, theme: &Theme) -> Source {
+fn bar(text: String, style: TextStyle, theme: &Theme) -> Source {
     Source::plain(text, style)
         .gutter(
             Span::styled("  \u{2502} ", theme.rule),
@@ -196,7 +200,8 @@ fn folded(text: &str, dropped: usize, hint: bool, unfolded: bool, theme: &Theme)
     out
 }
 
-fn diff_card(card: &DiffCard, theme: &Theme, columns: u16, unfolded: bool) -> Vec<Source> {
+fn diff_card(card: &DiffCard, style: Style<'_>) -> Vec<Source> {
+    let theme = style.theme;
     let mut head = vec![Span::styled("\u{25b8} ", theme.tool)];
     head.push(match card.checkpoint {
         Some(number) => Span::styled(
@@ -214,9 +219,9 @@ fn diff_card(card: &DiffCard, theme: &Theme, columns: u16, unfolded: bool) -> Ve
     }
     let mut out = vec![Source::spans(head)];
     for (index, file) in card.plan.files.iter().enumerate() {
-        out.extend(file_lines(card, index, file, theme, columns));
+        out.extend(file_lines(card, index, file, style));
     }
-    if !unfolded && out.len() > FOLDED_DIFF {
+    if !style.unfolded && out.len() > FOLDED_DIFF {
         let more = out.len() - FOLDED_DIFF;
         out.truncate(FOLDED_DIFF);
         out.push(bar(
@@ -228,13 +233,8 @@ fn diff_card(card: &DiffCard, theme: &Theme, columns: u16, unfolded: bool) -> Ve
     out
 }
 
-fn file_lines(
-    card: &DiffCard,
-    index: usize,
-    file: &FilePlan,
-    theme: &Theme,
-    columns: u16,
-) -> Vec<Source> {
+fn file_lines(card: &DiffCard, index: usize, file: &FilePlan, style: Style<'_>) -> Vec<Source> {
+    let theme = style.theme;
     let mut out = vec![indented(Source::plain(
         diff::file_title(file),
         theme.diff_header,
@@ -261,7 +261,13 @@ fn file_lines(
                 out.push(indented(Source::plain(hunk.range(), theme.dim)));
                 out.push(declined);
             }
-            None => out.extend(diff::hunk(hunk, theme, columns).into_iter().map(indented)),
+            None => {
+                let tokens = style
+                    .grammars
+                    .map_or_else(Vec::new, |grammars| grammars.hunk(file, hunk));
+                let lines = diff::hunk(hunk, &tokens, theme, style.columns);
+                out.extend(lines.into_iter().map(indented));
+            }
         }
     }
     out

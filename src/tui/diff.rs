@@ -1,22 +1,28 @@
 //! Hunks as lines on screen: numbers, signs, colours, the changed words, and every hidden character.
 //!
 //! It draws what the plan says and decides nothing. Signs come before colour, so the plain theme loses
-//! nothing.
+//! nothing. One column ([`hunk`]) where the width is ordinary, old and new beside each other ([`beside`])
+//! where it is large.
 
+mod words;
+
+use super::syntax::HunkTokens;
 use super::theme::Theme;
-use super::wrap::Source;
-use crate::patch::{ChangeKind, FilePlan, Hunk, HunkLine, LineKind, LocateStage};
+use super::wrap::{self, Source};
+use crate::patch::{ChangeKind, FilePlan, Hunk, LineKind, LocateStage};
 use crate::text;
 use ratatui::style::Style;
-use ratatui::text::Span;
-use similar::{ChangeTag, TextDiff};
+use ratatui::text::{Line, Span};
+use words::{CodeLine, Words};
 
-/// Longer lines get no word diff; nobody compares them by eye.
-const WORD_DIFF_LIMIT: usize = 1000;
 /// In a longer run of changed lines, the lines rarely belong to one another.
 const WORD_DIFF_LINES: usize = 200;
 /// Below this width one column of line numbers has to do.
 const NARROW: u16 = 60;
+/// From this width on, old and new stand beside each other.
+pub const BESIDE: u16 = 140;
+/// Between the two.
+const DIVIDER: &str = " \u{2502} ";
 
 pub fn file_title(file: &FilePlan) -> String {
     let path = text::exact(&String::from(file.path.clone()));
@@ -45,263 +51,190 @@ pub fn stage_note(stage: LocateStage) -> Option<&'static str> {
     }
 }
 
-pub fn hunk(hunk: &Hunk, theme: &Theme, columns: u16) -> Vec<Source> {
-    let mut out = vec![Source::plain(hunk.range(), theme.diff_header)];
-    let numbers = Numbers::of(hunk, columns);
-    let (mut old, mut new) = (hunk.old_start, hunk.new_start);
-    let mut at = 0;
-    while let Some(line) = hunk.lines.get(at) {
-        match line.kind {
-            LineKind::Context => {
-                let text = vec![Span::styled(shown(line), theme.diff_context)];
-                out.push(numbers.line(Some(old), Some(new), ' ', theme.diff_context, text, theme));
-                (old, new, at) = (old + 1, new + 1, at + 1);
+/// Lines that follow one another and are either unchanged or a change: what goes, then what comes.
+enum Block<'a> {
+    Context(CodeLine<'a>),
+    Change {
+        removed: Vec<CodeLine<'a>>,
+        added: Vec<CodeLine<'a>>,
+    },
+}
+
+fn blocks<'a>(hunk: &'a Hunk, tokens: &'a HunkTokens) -> Vec<Block<'a>> {
+    let mut out: Vec<Block<'a>> = Vec::new();
+    for (at, line) in hunk.lines.iter().enumerate() {
+        let line = CodeLine {
+            line,
+            tokens: tokens.get(at),
+        };
+        match (line.line.kind, out.last_mut()) {
+            (LineKind::Context, _) => out.push(Block::Context(line)),
+            (LineKind::Removed, Some(Block::Change { removed, added })) if added.is_empty() => {
+                removed.push(line);
             }
-            LineKind::Removed | LineKind::Added => {
-                let removed = run(&hunk.lines, at, LineKind::Removed);
-                let added = run(&hunk.lines, at + removed.len(), LineKind::Added);
-                let rows = removed.len().max(added.len());
-                let pairs: Vec<_> = (0..rows)
-                    .map(|i| {
-                        changed_words(removed.get(i), added.get(i), rows <= WORD_DIFF_LINES, theme)
-                    })
-                    .collect();
-                for (i, _) in removed.iter().enumerate() {
-                    let text = pairs[i].0.clone();
-                    out.push(numbers.line(
-                        Some(old + i),
-                        None,
-                        '-',
-                        theme.diff_remove,
-                        text,
-                        theme,
-                    ));
+            (LineKind::Added, Some(Block::Change { added, .. })) => added.push(line),
+            (LineKind::Removed, _) => out.push(Block::Change {
+                removed: vec![line],
+                added: Vec::new(),
+            }),
+            (LineKind::Added, _) => out.push(Block::Change {
+                removed: Vec::new(),
+                added: vec![line],
+            }),
+        }
+    }
+    out
+}
+
+/// The texts of a change, line by line: `None` where the other side has more.
+fn paired(
+    removed: &[CodeLine<'_>],
+    added: &[CodeLine<'_>],
+    theme: &Theme,
+) -> Vec<(Option<Words>, Option<Words>)> {
+    let rows = removed.len().max(added.len());
+    (0..rows)
+        .map(|row| match (removed.get(row), added.get(row)) {
+            (Some(old), Some(new)) if rows <= WORD_DIFF_LINES => {
+                let (old, new) = words::pair(*old, *new, theme);
+                (Some(old), Some(new))
+            }
+            (old, new) => (
+                old.map(|line| words::plain(*line, theme.diff_remove, theme)),
+                new.map(|line| words::plain(*line, theme.diff_add, theme)),
+            ),
+        })
+        .collect()
+}
+
+/// One line below the other.
+pub fn hunk(hunk: &Hunk, tokens: &HunkTokens, theme: &Theme, columns: u16) -> Vec<Source> {
+    let mut out = vec![Source::plain(hunk.range(), theme.diff_header)];
+    let both = columns >= NARROW;
+    let width = number_width(hunk);
+    let line = |old: Option<usize>, new: Option<usize>, sign, style, text| {
+        let gutter = if both {
+            format!("{} {} ", number(old, width), number(new, width))
+        } else {
+            format!("{} ", number(new.or(old), width))
+        };
+        numbered(gutter, sign, style, text, theme)
+    };
+    let (mut old, mut new) = (hunk.old_start, hunk.new_start);
+    for block in blocks(hunk, tokens) {
+        match block {
+            Block::Context(context) => {
+                let style = theme.diff_context;
+                let text = words::plain(context, style, theme);
+                out.push(line(Some(old), Some(new), ' ', style, text));
+                (old, new) = (old + 1, new + 1);
+            }
+            Block::Change { removed, added } => {
+                let (before, after): (Vec<_>, Vec<_>) =
+                    paired(&removed, &added, theme).into_iter().unzip();
+                for text in before.into_iter().flatten() {
+                    out.push(line(Some(old), None, '-', theme.diff_remove, text));
+                    old += 1;
                 }
-                for (i, _) in added.iter().enumerate() {
-                    let text = pairs[i].1.clone();
-                    out.push(numbers.line(None, Some(new + i), '+', theme.diff_add, text, theme));
+                for text in after.into_iter().flatten() {
+                    out.push(line(None, Some(new), '+', theme.diff_add, text));
+                    new += 1;
                 }
-                old += removed.len();
-                new += added.len();
-                at += removed.len() + added.len();
             }
         }
     }
     out
 }
 
-fn run(lines: &[HunkLine], from: usize, kind: LineKind) -> &[HunkLine] {
-    let rest = lines.get(from..).unwrap_or(&[]);
-    let end = rest
-        .iter()
-        .position(|l| l.kind != kind)
-        .unwrap_or(rest.len());
-    rest.get(..end).unwrap_or(&[])
+/// Whether old and new side say more beside each other: both have lines, and there is room.
+pub fn fits_beside(hunk: &Hunk, columns: u16) -> bool {
+    columns >= BESIDE && hunk.old_lines > 0 && hunk.new_lines > 0
 }
 
-/// The text with everything visible; on changed lines also the spaces at the end.
-fn shown(line: &HunkLine) -> String {
-    let text = text::exact(&line.text);
-    if line.kind == LineKind::Context {
-        return text;
-    }
-    let kept = text.trim_end_matches(' ');
-    let spaces = text.len() - kept.len();
-    format!("{kept}{}", "\u{b7}".repeat(spaces))
-}
-
-type Words = Vec<Span<'static>>;
-
-fn changed_words(
-    removed: Option<&HunkLine>,
-    added: Option<&HunkLine>,
-    compare: bool,
-    theme: &Theme,
-) -> (Words, Words) {
-    let whole = |line: Option<&HunkLine>, style: Style| {
-        line.map(|l| vec![Span::styled(shown(l), style)])
-            .unwrap_or_default()
-    };
-    let plain = (
-        whole(removed, theme.diff_remove),
-        whole(added, theme.diff_add),
-    );
-    let (Some(removed), Some(added)) = (removed, added) else {
-        return plain;
-    };
-    let (old, new) = (shown(removed), shown(added));
-    if !compare || old.len() > WORD_DIFF_LIMIT || new.len() > WORD_DIFF_LIMIT {
-        return plain;
-    }
-    let diff = TextDiff::from_words(old.as_str(), new.as_str());
-    // Lines that share little are two lines, not one that changed.
-    if diff.ratio() < 0.4 {
-        return plain;
-    }
-    let (mut before, mut after) = (Vec::new(), Vec::new());
-    for change in diff.iter_all_changes() {
-        let text = change.value().to_owned();
-        match change.tag() {
-            ChangeTag::Equal => {
-                before.push(Span::styled(text.clone(), theme.diff_remove));
-                after.push(Span::styled(text, theme.diff_add));
+/// The old side on the left, the new one on the right, each wrapped in its half. Rows, not sources: the two
+/// halves of a row must stay together.
+pub fn beside(hunk: &Hunk, tokens: &HunkTokens, theme: &Theme, columns: u16) -> Vec<Line<'static>> {
+    let room = usize::from(columns).saturating_sub(wrap::width(DIVIDER));
+    let (left, right) = (room / 2, room - room / 2);
+    let width = number_width(hunk);
+    let mut out = vec![Line::styled(hunk.range(), theme.diff_header)];
+    let mut row = |old: Option<Source>, new: Option<Source>| {
+        let wrapped = |source: Option<Source>, columns: usize| {
+            let mut rows = Vec::new();
+            if let Some(source) = source {
+                wrap::wrap(&source, columns, &mut rows);
             }
-            ChangeTag::Delete => before.push(Span::styled(text, theme.diff_remove_word)),
-            ChangeTag::Insert => after.push(Span::styled(text, theme.diff_add_word)),
-        }
-    }
-    (before, after)
-}
-
-/// The columns of line numbers.
-struct Numbers {
-    width: usize,
-    both: bool,
-}
-
-impl Numbers {
-    fn of(hunk: &Hunk, columns: u16) -> Numbers {
-        let last = (hunk.old_start + hunk.old_lines).max(hunk.new_start + hunk.new_lines);
-        Numbers {
-            width: last.to_string().len(),
-            both: columns >= NARROW,
-        }
-    }
-
-    fn line(
-        &self,
-        old: Option<usize>,
-        new: Option<usize>,
-        sign: char,
-        style: Style,
-        text: Words,
-        theme: &Theme,
-    ) -> Source {
-        let width = self.width;
-        let cell =
-            |n: Option<usize>| n.map_or_else(|| " ".repeat(width), |n| format!("{n:>width$}"));
-        let gutter = if self.both {
-            format!("{} {} ", cell(old), cell(new))
-        } else {
-            format!("{} ", cell(new.or(old)))
+            rows
         };
-        let blank = " ".repeat(gutter.chars().count() + 2);
-        let mut source = Source::spans(text).verbatim();
-        source.first = vec![
-            Span::styled(gutter, theme.line_number),
-            Span::styled(format!("{sign} "), style),
-        ];
-        source.rest = vec![Span::raw(blank)];
-        source
+        let (old, new) = (wrapped(old, left), wrapped(new, right));
+        let rows = old.len().max(new.len());
+        let (mut old, mut new) = (old.into_iter(), new.into_iter());
+        for _ in 0..rows {
+            let mut spans = old.next().unwrap_or_default().spans;
+            let used: usize = spans.iter().map(|span| wrap::width(&span.content)).sum();
+            spans.push(Span::raw(" ".repeat(left.saturating_sub(used))));
+            spans.push(Span::styled(DIVIDER, theme.rule));
+            spans.extend(new.next().unwrap_or_default().spans);
+            out.push(Line::from(spans));
+        }
+    };
+    let (mut old, mut new) = (hunk.old_start, hunk.new_start);
+    let line = |at: usize, sign, style, text| {
+        numbered(
+            format!("{} ", number(Some(at), width)),
+            sign,
+            style,
+            text,
+            theme,
+        )
+    };
+    for block in blocks(hunk, tokens) {
+        match block {
+            Block::Context(context) => {
+                let style = theme.diff_context;
+                let text = words::plain(context, style, theme);
+                row(
+                    Some(line(old, ' ', style, text.clone())),
+                    Some(line(new, ' ', style, text)),
+                );
+                (old, new) = (old + 1, new + 1);
+            }
+            Block::Change { removed, added } => {
+                for (before, after) in paired(&removed, &added, theme) {
+                    let (goes, comes) = (before.is_some(), after.is_some());
+                    row(
+                        before.map(|text| line(old, '-', theme.diff_remove, text)),
+                        after.map(|text| line(new, '+', theme.diff_add, text)),
+                    );
+                    old += usize::from(goes);
+                    new += usize::from(comes);
+                }
+            }
+        }
     }
+    out
+}
+
+/// Columns of the largest line number.
+fn number_width(hunk: &Hunk) -> usize {
+    let last = (hunk.old_start + hunk.old_lines).max(hunk.new_start + hunk.new_lines);
+    last.to_string().len()
+}
+
+fn number(number: Option<usize>, width: usize) -> String {
+    number.map_or_else(|| " ".repeat(width), |n| format!("{n:>width$}"))
+}
+
+fn numbered(gutter: String, sign: char, style: Style, text: Words, theme: &Theme) -> Source {
+    let blank = " ".repeat(gutter.chars().count() + 2);
+    let mut source = Source::spans(text).verbatim();
+    source.first = vec![
+        Span::styled(gutter, theme.line_number),
+        Span::styled(format!("{sign} "), style),
+    ];
+    source.rest = vec![Span::raw(blank)];
+    source
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::string_slice
-)]
-mod tests {
-    use super::*;
-    use crate::patch::HunkId;
-
-    fn sample(lines: &[(char, &str)]) -> Hunk {
-        let lines: Vec<HunkLine> = lines
-            .iter()
-            .map(|(sign, text)| HunkLine {
-                kind: match sign {
-                    '-' => LineKind::Removed,
-                    '+' => LineKind::Added,
-                    _ => LineKind::Context,
-                },
-                text: (*text).to_owned(),
-            })
-            .collect();
-        let count = |skip| lines.iter().filter(|l| l.kind != skip).count();
-        Hunk {
-            id: HunkId(0),
-            old_start: 9,
-            new_start: 9,
-            old_lines: count(LineKind::Added),
-            new_lines: count(LineKind::Removed),
-            lines,
-        }
-    }
-
-    fn text(sources: &[Source]) -> Vec<String> {
-        sources
-            .iter()
-            .map(|s| {
-                s.first
-                    .iter()
-                    .chain(&s.spans)
-                    .map(|s| s.content.as_ref())
-                    .collect()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn numbers_signs_and_hidden_characters() {
-        let hunk_lines = sample(&[
-            (' ', "a"),
-            ('-', "b\tc"),
-            ('+', "b    c "),
-            ('+', "x\u{202e}y"),
-            (' ', "z "),
-        ]);
-        let wide = text(&hunk(&hunk_lines, &Theme::plain(), 80));
-        assert_eq!(
-            wide,
-            [
-                "@@ -9,3 +9,4",
-                " 9  9   a",
-                "10    - b→  c",
-                "   10 + b    c·",
-                "   11 + x<U+202E>y",
-                "11 12   z "
-            ]
-        );
-        let narrow = text(&hunk(&hunk_lines, &Theme::plain(), 40));
-        assert_eq!(narrow[2], "10 - b→  c");
-    }
-
-    #[test]
-    fn changed_words_are_marked_in_both_lines() {
-        let theme = Theme::named(super::super::theme::ThemeName::Dark).unwrap();
-        let lines = hunk(
-            &sample(&[
-                ('-', "let total = count + 1;"),
-                ('+', "let total = count + 2;"),
-            ]),
-            &theme,
-            80,
-        );
-        let marked = |s: &Source, style| -> String {
-            s.spans
-                .iter()
-                .filter(|s| s.style == style)
-                .map(|s| s.content.as_ref())
-                .collect()
-        };
-        assert_eq!(marked(&lines[1], theme.diff_remove_word), "1;");
-        assert_eq!(marked(&lines[2], theme.diff_add_word), "2;");
-    }
-
-    #[test]
-    fn different_lines_are_not_paired() {
-        let theme = Theme::named(super::super::theme::ThemeName::Dark).unwrap();
-        let lines = hunk(
-            &sample(&[('-', "import os"), ('+', "return compute(x, y)")]),
-            &theme,
-            80,
-        );
-        assert!(
-            lines
-                .iter()
-                .all(|l| l.spans.iter().all(|s| s.style != theme.diff_add_word))
-        );
-    }
-}
+mod tests;

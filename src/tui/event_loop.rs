@@ -9,12 +9,14 @@ use super::clock::FrameClock;
 use super::history;
 use super::input::{Came, Input};
 use super::model::{Dirty, Effect, Model, Msg};
+use super::syntax::Grammars;
 use super::terminal::{self, Screen};
 use super::update::update;
 use super::view::ViewCache;
 use crate::agent::{AgentCommand, AgentEvent};
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -34,6 +36,8 @@ pub struct Options {
     /// Ask the terminal about itself; whether its background matters.
     pub ask: Option<bool>,
     pub prompt: Option<String>,
+    /// What the model asked for before there was a loop.
+    pub first: Vec<Effect>,
 }
 
 struct Loop {
@@ -47,6 +51,7 @@ struct Loop {
     /// Commands that wait for room in the agent's queue; as many as the user typed meanwhile.
     outbox: VecDeque<AgentCommand>,
     history: Option<mpsc::Sender<String>>,
+    reply: mpsc::Sender<Msg>,
     quit: bool,
 }
 
@@ -74,6 +79,7 @@ pub async fn run(
         editor: options.editor,
         outbox: VecDeque::new(),
         history: None,
+        reply: reply.clone(),
         quit: false,
     };
     this.draw()?;
@@ -89,6 +95,9 @@ pub async fn run(
         this.history = Some(sender);
         tokio::spawn(keep_history(path, receiver, reply.clone()))
     });
+    for effect in options.first {
+        this.effect(effect)?;
+    }
     if let Some(prompt) = options.prompt {
         this.model.composer.set(&prompt);
         this.handle(Msg::Key(crossterm::event::KeyCode::Enter.into()))?;
@@ -181,6 +190,13 @@ impl Loop {
                 let editor = self.editor.clone();
                 let edited = self.away(|| terminal::edit(&editor, &text))?;
                 self.handle(Msg::Edited(edited))?;
+            }
+            Effect::LoadGrammars => {
+                let reply = self.reply.clone();
+                tokio::task::spawn_blocking(move || {
+                    let grammars = Arc::new(Grammars::load());
+                    let _ = reply.blocking_send(Msg::Grammars(grammars));
+                });
             }
             Effect::Suspend => {
                 if let Err(error) = self.away(terminal::stop_job)? {

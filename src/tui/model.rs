@@ -6,12 +6,14 @@
 use super::composer::Composer;
 use super::pane::Pane;
 use super::review::Review;
+use super::syntax::Grammars;
 use super::theme::{Theme, ThemeName};
 use crate::agent::LoadProgress;
 use crate::agent::{AgentCommand, AgentEvent, ReviewId, SandboxState};
 use crate::conversation::{Effort, TurnId};
 use crate::patch::Decisions;
 use crossterm::event::{KeyEvent, MouseEvent};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the loop tells [`super::update::update`].
@@ -30,6 +32,8 @@ pub enum Msg {
     History(Vec<String>),
     /// The editor is closed: the text it left, or why there is none.
     Edited(Result<String, String>),
+    /// What colours code is there.
+    Grammars(Arc<Grammars>),
     /// The terminal's background suggests this theme.
     Background(ThemeName),
     /// Something of ours failed that does not stop the session.
@@ -42,6 +46,8 @@ pub enum Effect {
     Agent(AgentCommand),
     /// Append a message to the history file.
     SaveHistory(String),
+    /// Load what colours code; [`Msg::Grammars`] brings it.
+    LoadGrammars,
     /// Let the user edit this text.
     Edit(String),
     Suspend,
@@ -121,8 +127,36 @@ pub struct Status {
     pub sandbox: Option<SandboxState>,
 }
 
+/// What colours code: loaded when the first patch comes, and not by who never sees one.
+#[derive(Debug, Clone, Default)]
+pub enum Colouring {
+    #[default]
+    NotAsked,
+    Loading,
+    Ready(Arc<Grammars>),
+}
+
+impl Colouring {
+    pub fn grammars(&self) -> Option<&Grammars> {
+        match self {
+            Colouring::Ready(grammars) => Some(grammars),
+            Colouring::NotAsked | Colouring::Loading => None,
+        }
+    }
+}
+
+/// What the interface is open for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    #[default]
+    Conversation,
+    /// One review, without a model: it ends with it.
+    Review,
+}
+
 #[derive(Debug)]
 pub struct Model {
+    pub purpose: Purpose,
     pub size: (u16, u16),
     pub theme_name: ThemeName,
     pub theme: Theme,
@@ -135,6 +169,7 @@ pub struct Model {
     pub queued: Vec<String>,
     pub status: Status,
     pub review: Option<Review>,
+    pub colouring: Colouring,
     /// Decisions that were sent and whose [`AgentEvent::ReviewDone`] is still to come.
     pub decided: Vec<(ReviewId, Decisions)>,
     /// The highest [`Review::revision`] that was laid out.
@@ -165,6 +200,7 @@ pub struct Clock {
 impl Model {
     pub fn new(size: (u16, u16), theme_name: ThemeName, theme: Theme, status: Status) -> Model {
         let mut model = Model {
+            purpose: Purpose::default(),
             size,
             theme_name,
             theme,
@@ -176,6 +212,7 @@ impl Model {
             queued: Vec::new(),
             status,
             review: None,
+            colouring: Colouring::default(),
             decided: Vec::new(),
             reviewed: 0,
             clock: Clock::default(),

@@ -6,6 +6,7 @@
 
 use super::cells;
 use super::markdown::Markdown;
+use super::syntax::Grammars;
 use super::theme::Theme;
 use super::transcript::{Body, Cell, Transcript};
 use super::wrap::{self, Source};
@@ -73,6 +74,7 @@ pub struct PaneCache {
 #[derive(Debug, Clone, Copy)]
 pub struct Style<'t> {
     pub theme: &'t Theme,
+    pub grammars: Option<&'t Grammars>,
     pub columns: u16,
     pub unfolded: bool,
 }
@@ -267,11 +269,7 @@ fn lay_out(cell: &Cell, mut laid: Laid, style: Style<'_>) -> Laid {
                 return laid;
             }
             laid.lines.clear();
-            wrap_all(
-                &cells::sources(body, style.theme, style.columns, style.unfolded),
-                columns,
-                &mut laid.lines,
-            );
+            wrap_all(&cells::sources(body, style), columns, &mut laid.lines);
             laid.text_len = 0;
         }
     }
@@ -299,6 +297,7 @@ mod tests {
     fn style(theme: &Theme, columns: u16) -> Style<'_> {
         Style {
             theme,
+            grammars: None,
             columns,
             unfolded: false,
         }

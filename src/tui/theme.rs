@@ -117,6 +117,8 @@ theme! {
     /// The changed words within a changed line.
     diff_add_word, diff_remove_word,
     line_number,
+    /// Code in diffs, by [`super::syntax::Token`].
+    syntax_comment, syntax_constant, syntax_function, syntax_keyword, syntax_string, syntax_type,
     status, status_strong,
     /// A key in a hint.
     key,

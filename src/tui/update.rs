@@ -9,7 +9,7 @@ pub mod agent;
 use super::command::{self, Command};
 use super::keymap::{self, Action, Context};
 use super::layout;
-use super::model::{Dirty, Effect, Focus, Model, Msg, Update};
+use super::model::{Colouring, Dirty, Effect, Focus, Model, Msg, Purpose, Update};
 use super::pane::Pane;
 use super::review::Outcome;
 use super::theme::{Theme, ThemeName};
@@ -81,10 +81,19 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
                 review.message = Some(text::label(&problem));
             }
         }
+        Msg::Grammars(grammars) => model.colouring = Colouring::Ready(grammars),
         Msg::Background(name) => set_theme(model, name),
         Msg::Warning(text) => model.conversation.transcript.problem(&text),
     }
     out
+}
+
+/// A patch is here or on its way: from now on code is coloured, once the grammars are loaded.
+fn want_colours(model: &mut Model, out: &mut Update) {
+    if matches!(model.colouring, Colouring::NotAsked) {
+        model.colouring = Colouring::Loading;
+        out.effects.push(Effect::LoadGrammars);
+    }
 }
 
 fn set_theme(model: &mut Model, name: ThemeName) {
@@ -362,8 +371,12 @@ fn review_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
                 };
                 out.effects.push(Effect::Agent(command));
             }
+            if model.purpose == Purpose::Review {
+                out.effects.push(Effect::Quit);
+            }
         }
         Outcome::Ignored => match keymap::lookup(Context::Review, &key) {
+            Some(Action::ClearInterruptQuit) if model.purpose == Purpose::Review => quit(out),
             Some(Action::ClearInterruptQuit) => interrupt(model, out),
             Some(Action::PageDown) => {
                 review.scroll = (review.scroll + 2 * half).min(review.max_scroll)

@@ -45,6 +45,7 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
     let unfolded = model.look.unfolded;
     let style = |area: Rect| Style {
         theme: &model.theme,
+        grammars: model.colouring.grammars(),
         columns: area.width.max(1),
         unfolded,
     };
@@ -97,6 +98,7 @@ fn panes(model: &Model, cache: &mut ViewCache, areas: &Areas, frame: &mut Frame<
     let unfolded = model.look.unfolded;
     let style = |area: Rect| Style {
         theme,
+        grammars: model.colouring.grammars(),
         columns: area.width.max(1),
         unfolded,
     };

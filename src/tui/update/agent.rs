@@ -4,7 +4,7 @@ use super::super::cells;
 use super::super::model::{Activity, Dirty, Model, ModelState, Running, Update};
 use super::super::review::Review;
 use super::super::transcript::{Body, DiffCard, ToolState};
-use super::is_typing;
+use super::{is_typing, want_colours};
 use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
@@ -122,6 +122,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             // The layout's cache knows a review by its revision: it goes on from the last review's.
             opened.revision = model.reviewed + 1;
             model.review = Some(opened);
+            want_colours(model, out);
             out.dirty = Dirty::Now;
         }
         AgentEvent::ReviewDone {

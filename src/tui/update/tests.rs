@@ -420,3 +420,34 @@ fn review_of(session: &mut Session, evil: &str) {
     });
     session.model.review = None;
 }
+
+#[test]
+fn the_first_patch_and_no_other_loads_what_colours_code() {
+    let mut session = Session::new(80, 24);
+    let loads = |session: &Session| {
+        let asked = |effect: &&Effect| matches!(effect, Effect::LoadGrammars);
+        session.effects.iter().filter(asked).count()
+    };
+    start_turn(&mut session.model);
+    assert_eq!(loads(&session), 0);
+    open_review(&mut session);
+    session.keys("A");
+    open_review(&mut session);
+    assert_eq!(loads(&session), 1);
+}
+
+#[test]
+fn a_review_without_a_conversation_ends_with_it() {
+    for (keys, expected) in [
+        ("A", &["review 7 5/5", "quit"][..]),
+        ("<Ctrl+C>", &["shutdown", "quit"]),
+        ("<Esc>", &[]),
+        ("n<Esc>qn", &[]),
+    ] {
+        let mut session = Session::new(80, 24);
+        session.model.purpose = Purpose::Review;
+        open_review(&mut session);
+        session.keys(keys);
+        assert_eq!(session.took(), expected, "{keys}");
+    }
+}

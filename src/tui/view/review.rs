@@ -4,6 +4,7 @@ use super::super::diff;
 use super::super::keymap::{BINDINGS, Binding, Context};
 use super::super::model::Model;
 use super::super::review::{Item, Mode, Review};
+use super::super::syntax::Grammars;
 use super::super::theme::Theme;
 use super::super::wrap::{self, Source};
 use crate::agent::ReviewId;
@@ -16,7 +17,8 @@ use ratatui::widgets::Paragraph;
 /// The wrapped lines of the hunk on screen.
 #[derive(Debug, Default)]
 pub struct Cache {
-    key: Option<(ReviewId, usize, u64, u16)>,
+    /// Review, item, revision, columns, and whether code is coloured.
+    key: Option<(ReviewId, usize, u64, u16, bool)>,
     lines: Vec<Line<'static>>,
 }
 
@@ -50,12 +52,16 @@ pub fn settle(model: &mut Model, cache: &mut Cache) {
         return;
     };
     model.reviewed = model.reviewed.max(review.revision);
-    let key = (review.id, review.at, review.revision, area.width);
+    let grammars = model.colouring.grammars();
+    let key = (
+        review.id,
+        review.at,
+        review.revision,
+        area.width,
+        grammars.is_some(),
+    );
     if cache.key != Some(key) {
-        cache.lines.clear();
-        for source in body(review, &model.theme, area.width) {
-            wrap::wrap(&source, usize::from(area.width), &mut cache.lines);
-        }
+        cache.lines = body(review, grammars, &model.theme, area.width);
         cache.key = Some(key);
     }
     let rows = foot(review, &model.theme, area.width).len();
@@ -66,7 +72,12 @@ pub fn settle(model: &mut Model, cache: &mut Cache) {
     review.scroll = review.scroll.min(review.max_scroll);
 }
 
-fn body(review: &Review, theme: &Theme, columns: u16) -> Vec<Source> {
+fn body(
+    review: &Review,
+    grammars: Option<&Grammars>,
+    theme: &Theme,
+    columns: u16,
+) -> Vec<Line<'static>> {
     let Some(file) = review
         .items
         .get(review.at)
@@ -74,8 +85,14 @@ fn body(review: &Review, theme: &Theme, columns: u16) -> Vec<Source> {
     else {
         return Vec::new();
     };
-    match review.hunk() {
-        Some(hunk) => diff::hunk(hunk, theme, columns),
+    let sources = match review.hunk() {
+        Some(hunk) => {
+            let tokens = grammars.map_or_else(Vec::new, |grammars| grammars.hunk(file, hunk));
+            if diff::fits_beside(hunk, columns) {
+                return diff::beside(hunk, &tokens, theme, columns);
+            }
+            diff::hunk(hunk, &tokens, theme, columns)
+        }
         None => {
             let what = match file.kind {
                 ChangeKind::Add => "a new file without any lines",
@@ -85,7 +102,12 @@ fn body(review: &Review, theme: &Theme, columns: u16) -> Vec<Source> {
             };
             vec![Source::plain(format!("  {what}"), theme.dim)]
         }
+    };
+    let mut lines = Vec::new();
+    for source in sources {
+        wrap::wrap(&source, usize::from(columns), &mut lines);
     }
+    lines
 }
 
 pub fn view(model: &Model, review: &Review, cache: &Cache, area: Rect, frame: &mut Frame<'_>) {

@@ -1,7 +1,7 @@
 //! The status bar: one line, the less important left out first.
 
 use super::super::cells;
-use super::super::model::{Activity, Model, ModelState};
+use super::super::model::{Activity, Model, ModelState, Purpose};
 use super::super::wrap;
 use crate::agent::LoadProgress;
 use crate::agent::SandboxState;
@@ -88,6 +88,14 @@ fn segments(model: &Model) -> Vec<Segment> {
             fixed,
         });
     };
+    if model.purpose == Purpose::Review {
+        add(0, true, "descant apply".to_owned());
+        add(1, false, status.workspace.clone());
+        if let Some(branch) = &status.branch {
+            add(2, false, text::label(branch));
+        }
+        return out;
+    }
     add(
         0,
         true,

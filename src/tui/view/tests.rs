@@ -18,17 +18,9 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 12)];
 
 /// A screen of each size.
 fn snapshot(name: &str, prepare: impl Fn(&mut Session)) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
-        for (width, height) in SIZES {
-            let mut session = Session::new(width, height);
-            prepare(&mut session);
-            insta::assert_snapshot!(format!("{name}_{width}x{height}"), session.screen());
-        }
-    });
+    for size in SIZES {
+        snapshot_at(name, size, &prepare);
+    }
 }
 
 fn ready(session: &mut Session) {
@@ -157,6 +149,19 @@ fn review(session: &mut Session) {
         review: ReviewId(1),
         call: CallId(3),
         plan: Box::new(plan()),
+    });
+}
+
+/// One screen of an unusual size.
+fn snapshot_at(name: &str, (width, height): (u16, u16), prepare: impl Fn(&mut Session)) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        let mut session = Session::new(width, height);
+        prepare(&mut session);
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), session.screen());
     });
 }
 
@@ -308,4 +313,29 @@ fn no_size_panics() {
             }
         }
     }
+}
+
+#[test]
+fn a_review_with_room_has_old_and_new_beside_each_other() {
+    snapshot_at("review_beside", (160, 24), |session| {
+        ready(session);
+        session.agent(AgentEvent::ReviewRequested {
+            review: ReviewId(1),
+            call: CallId(1),
+            plan: Box::new(plan()),
+        });
+        session.keys("y");
+    });
+}
+
+#[test]
+fn a_review_by_itself() {
+    snapshot_at("review_alone", (80, 24), |session| {
+        session.model.purpose = crate::tui::model::Purpose::Review;
+        session.agent(AgentEvent::ReviewRequested {
+            review: ReviewId(1),
+            call: CallId(1),
+            plan: Box::new(plan()),
+        });
+    });
 }
