@@ -112,7 +112,7 @@ pub fn ask(
     }
 }
 
-/// One question: a hunk, or a file that has none.
+/// One question: a hunk, or a file as a whole (a move, or a file without hunks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Target {
     file: usize,
@@ -122,7 +122,7 @@ struct Target {
 fn targets(plan: &Plan) -> Vec<Target> {
     let mut targets = Vec::new();
     for (file, change) in plan.files.iter().enumerate() {
-        if change.hunks.is_empty() {
+        if change.is_decided_whole() {
             targets.push(Target { file, hunk: None });
         }
         targets.extend(change.hunks.iter().map(|h| Target {

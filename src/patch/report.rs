@@ -72,10 +72,13 @@ fn declined_lines(plan: &Plan, decisions: &Decisions) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, file) in plan.files.iter().enumerate() {
         if whole_file_declined(file, decisions, index) {
-            lines.push(with_note(
-                file.path.to_string(),
-                decisions.files.get(&index),
-            ));
+            let what = match &file.target {
+                Some(target) if !file.hunks.is_empty() => {
+                    format!("{} (move to {target})", file.path)
+                }
+                Some(_) | None => file.path.to_string(),
+            };
+            lines.push(with_note(what, decisions.files.get(&index)));
         }
         for hunk in file
             .hunks
@@ -91,11 +94,12 @@ fn declined_lines(plan: &Plan, decisions: &Decisions) -> Vec<String> {
     lines
 }
 
-/// A file without hunks, or a move whose lines were taken without it.
+/// A file without hunks; or a move that was declined by itself and not only with its lines.
 fn whole_file_declined(file: &FilePlan, decisions: &Decisions, index: usize) -> bool {
-    let declined = !decisions.accepts_file(index, file);
     let lines_taken = file.hunks.iter().any(|hunk| decisions.accepts_hunk(hunk));
-    declined && (file.hunks.is_empty() || (file.target.is_some() && lines_taken))
+    let by_itself = lines_taken || decisions.files.contains_key(&index);
+    let declined = !decisions.accepts_file(index, file);
+    declined && file.is_decided_whole() && (file.hunks.is_empty() || by_itself)
 }
 
 fn with_note(place: String, decision: Option<&Decision>) -> String {

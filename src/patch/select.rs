@@ -21,6 +21,14 @@ pub enum SelectError {
     Differs { path: String },
 }
 
+impl FilePlan {
+    /// Whether something happens to the file that is none of its hunks' and has a decision of its own: it moves, or
+    /// it has no hunks at all.
+    pub fn is_decided_whole(&self) -> bool {
+        self.hunks.is_empty() || self.target.is_some()
+    }
+}
+
 impl Decisions {
     /// Every hunk and every file.
     pub fn accept_all(plan: &Plan) -> Self {
@@ -44,10 +52,8 @@ impl Decisions {
     pub(crate) fn accepts_file(&self, index: usize, file: &FilePlan) -> bool {
         let by_hunks = file.hunks.iter().any(|hunk| self.accepts_hunk(hunk));
         match self.files.get(&index) {
-            Some(Decision::Accept) if file.hunks.is_empty() || file.target.is_some() => true,
-            Some(Decision::Reject { .. }) if file.hunks.is_empty() || file.target.is_some() => {
-                false
-            }
+            Some(Decision::Accept) if file.is_decided_whole() => true,
+            Some(Decision::Reject { .. }) if file.is_decided_whole() => false,
             Some(_) | None => by_hunks,
         }
     }

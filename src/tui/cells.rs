@@ -250,7 +250,7 @@ fn file_lines(card: &DiffCard, index: usize, file: &FilePlan, style: Style<'_>) 
             }
         }
     };
-    if file.hunks.is_empty() {
+    if file.is_decided_whole() {
         out.extend(note(
             card.decisions.as_ref().and_then(|d| d.files.get(&index)),
         ));

@@ -33,7 +33,7 @@ pub struct Review {
     steps: Vec<Step>,
 }
 
-/// A hunk, or a file without hunks.
+/// A hunk; or what happens to a file besides its lines: a move, or all of it where it has no hunks.
 #[derive(Debug, Clone)]
 pub struct Item {
     pub file: usize,
@@ -371,7 +371,7 @@ impl Review {
 fn items_of(plan: &Plan) -> Vec<Item> {
     let mut items = Vec::new();
     for (file, plan) in plan.files.iter().enumerate() {
-        if plan.hunks.is_empty() {
+        if plan.is_decided_whole() {
             items.push(Item {
                 file,
                 hunk: None,

@@ -212,3 +212,27 @@ fn lines_scroll_and_then_move_on() {
     press(&mut review, "k");
     assert_eq!((review.at, review.scroll), (0, usize::MAX));
 }
+
+#[test]
+fn a_move_is_asked_about_before_the_lines_that_change_with_it() {
+    let mut plan = plan();
+    plan.files.truncate(1);
+    plan.files[0].kind = crate::patch::ChangeKind::Move;
+    plan.files[0].target = Some(crate::workspace::WorkspacePath::parse("src/lib.rs").unwrap());
+    let mut review = Review::new(ReviewId(1), Box::new(plan), Duration::ZERO, false);
+    let Outcome::Done(decisions) = press(&mut review, "nstays<Enter>yyn<Enter>") else {
+        panic!("still open: {:?}", marks(&review))
+    };
+    assert_eq!(marks(&review), ["n:stays", "y", "y", "n"]);
+    assert_eq!(
+        decisions.files.get(&0),
+        Some(&Decision::Reject {
+            note: Some("stays".into())
+        })
+    );
+    let answer = crate::patch::report::applied(&review.plan, &decisions, None);
+    assert_eq!(
+        answer,
+        "Nothing was applied. Declined by the user:\nsrc/main.rs (move to src/lib.rs): stays\nsrc/main.rs @@ -40 +40,2"
+    );
+}

@@ -97,7 +97,10 @@ fn body(
             let what = match file.kind {
                 ChangeKind::Add => "a new file without any lines",
                 ChangeKind::Delete => "an empty file is deleted",
-                ChangeKind::Move => "the file moves, its lines stay as they are",
+                ChangeKind::Move if file.hunks.is_empty() => {
+                    "the file moves, its lines stay as they are"
+                }
+                ChangeKind::Move => "the file moves; what changes in it is asked next",
                 ChangeKind::Update => "no line changes",
             };
             vec![Source::plain(format!("  {what}"), theme.dim)]
