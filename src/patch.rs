@@ -1,6 +1,6 @@
 //! Edits: from the text of an `apply_patch` call to bytes on disk, and back.
 //!
-//! V4A text -> [`v4a`] -> `Patch` -> [`locate`] against the bytes on disk -> [`Plan`] (pre-image, post-image
+//! V4A text (or a unified diff) -> [`v4a`] -> `Patch` -> [`locate`] against the bytes on disk -> [`Plan`] (pre-image, post-image
 //! and hunks of every file) -> the user's [`Decisions`] -> [`mod@apply`] (git2 selects the hunks, the journal
 //! keeps both images, temp file + rename per file). Nothing is written while any part fails. It does not
 //! know about models or terminals; all file access goes through [`crate::workspace`].
@@ -13,6 +13,7 @@ pub mod plan;
 pub mod report;
 mod select;
 mod text;
+mod unified;
 pub mod v4a;
 
 pub use apply::{ApplyError, apply};
@@ -39,13 +40,15 @@ pub enum ChangeKind {
 }
 
 /// How a hunk's context was found; shown to user and model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LocateStage {
     Exact,
     TrailingSpace,
     Indentation,
     Punctuation,
+    /// The lines most like the hunk's, by a score.
+    Fuzzy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -181,6 +181,7 @@ fn show(
             LocateStage::TrailingSpace => "found by ignoring trailing white space",
             LocateStage::Indentation => "found by ignoring indentation",
             LocateStage::Punctuation => "found by folding Unicode punctuation",
+            LocateStage::Fuzzy => "found by likeness",
         };
         writeln!(output, "{}", paint(color, Style::Yellow, how))?;
     }

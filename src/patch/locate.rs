@@ -2,24 +2,31 @@
 //!
 //! Pure: lines in, places out. A hunk's old lines (context and removed) are looked for in stages, each more
 //! lenient than the one before; the first stage with a match counts. Several matches are told apart by the
-//! `@@` headers, then by the order of the hunks; where that leaves more than one the answer is an error with
-//! their line numbers, never a guess. Each search is one pass over the file (Knuth-Morris-Pratt over
-//! interned lines), so the cost grows with the file's size and not with its square.
+//! `@@` headers, the line number of a unified diff, then by the order of the hunks; where that leaves more than
+//! one the answer is an error with their line numbers, never a guess. Only a hunk that matches nowhere is
+//! compared by likeness. Each search is at most one pass over the file (Knuth-Morris-Pratt over interned
+//! lines); many hunks share a sorted index of its lines.
 
+mod choose;
+mod fuzzy;
 mod indent;
 mod index;
 mod nearest;
+mod placed;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod variant;
 
 pub use nearest::Nearest;
 
 use super::LocateStage;
-use super::v4a::PatchHunk;
+use super::v4a::{FinalNewline, PatchHunk};
 use index::{FileIndex, LineKey};
+use placed::Placed;
 use std::ops::Range;
+use twins::Twins;
 use variant::{Role, Variant, core_of};
 
 /// A hunk's place: which lines of the file go, and what comes instead.
@@ -51,6 +58,8 @@ pub enum LocateError {
     },
     /// Only a header says where the new lines go, and it is not in the file.
     HeaderMissing { hunk: usize, header: String },
+    /// It fills an empty file, and this one is not.
+    NotEmpty { hunk: usize },
     /// It changes lines that an earlier hunk changes.
     Overlap {
         hunk: usize,
@@ -68,26 +77,42 @@ pub(crate) const STAGES: [LocateStage; 4] = [
 
 /// Places every hunk, in the file's order.
 pub fn locate(file: &[&str], hunks: &[PatchHunk]) -> Result<Vec<Located>, LocateError> {
+    place_all(file, hunks, true)
+}
+
+/// As [`locate`], without the guess by likeness: for hunks that a user wrote.
+pub(crate) fn locate_as_written(
+    file: &[&str],
+    hunks: &[PatchHunk],
+) -> Result<Vec<Located>, LocateError> {
+    place_all(file, hunks, false)
+}
+
+fn place_all(
+    file: &[&str],
+    hunks: &[PatchHunk],
+    by_likeness: bool,
+) -> Result<Vec<Located>, LocateError> {
+    let text_end = file.iter().rposition(|line| !line.trim().is_empty());
     let mut search = Search {
         file,
         hunks,
         index: FileIndex::new(file),
-        placed: Vec::new(),
+        placed: Placed::new(hunks.len()),
+        twins: Twins::default(),
         cursor: 0,
+        text_end: text_end.map_or(0, |last| last + 1),
+        by_likeness,
     };
     for hunk in 0..hunks.len() {
-        if search.placed.iter().any(|(placed, _)| *placed == hunk) {
-            continue;
+        if !search.placed.has(hunk) {
+            search.place(hunk)?;
         }
-        search.place(hunk)?;
     }
-    let mut placed = search.placed;
-    placed.sort_by_key(|(hunk, place)| (place.range.start, place.range.end, *hunk));
+    let placed = search.placed.in_order().into_iter();
     Ok(placed
-        .into_iter()
         .filter_map(|(hunk, place)| {
-            let patch = hunks.get(hunk)?;
-            let lines = place.variant.lines(patch);
+            let lines = place.variant.lines(hunks.get(hunk)?);
             let changes = indent::changes(file, &lines, &place);
             Some(Located {
                 hunk,
@@ -107,15 +132,30 @@ struct Place {
     variant: Variant,
     /// From its first to its last change; what is around it is context, which hunks may share.
     core: Range<usize>,
+    /// The file's line for each old line, where they are not simply one below the other.
+    rows: Option<Vec<Option<usize>>>,
+}
+
+impl Place {
+    fn row(&self, old: usize) -> Option<usize> {
+        match &self.rows {
+            Some(rows) => rows.get(old).copied().flatten(),
+            None => Some(self.range.start + old),
+        }
+    }
 }
 
 struct Search<'a> {
     file: &'a [&'a str],
     hunks: &'a [PatchHunk],
     index: FileIndex<'a>,
-    placed: Vec<(usize, Place)>,
+    placed: Placed,
+    twins: Twins,
     /// Where the changes of the hunk before ended. (Not its context, which the next hunk may begin with.)
     cursor: usize,
+    /// Below it are only blank lines.
+    text_end: usize,
+    by_likeness: bool,
 }
 
 impl Search<'_> {
@@ -127,20 +167,19 @@ impl Search<'_> {
         for stage in STAGES {
             for variant in Variant::all(patch) {
                 let lines = variant.lines(patch);
-                let old: Vec<&str> = lines
-                    .iter()
-                    .filter(|(role, _)| *role != Role::Add)
-                    .map(|(_, text)| *text)
-                    .collect();
+                let old = old_of(&lines);
                 if old.is_empty() {
                     return self.place_addition(hunk, *variant);
                 }
-                let all = self.index.find(LineKey::of(stage), &old);
+                let mut all = self.index.find(LineKey::of(stage), &old);
                 let len = old.len();
+                if patch.final_newline != FinalNewline::Keep {
+                    all.retain(|start| start + len == self.file.len());
+                }
                 let core = core_of(&lines);
                 let mut free: Vec<usize> = Vec::with_capacity(all.len());
                 for start in all {
-                    match self.taken(&(start + core.start..start + core.end)) {
+                    match self.placed.taken(&(start + core.start..start + core.end)) {
                         Some(other) => overlap = overlap.or(Some((other, start))),
                         None => free.push(start),
                     }
@@ -148,21 +187,20 @@ impl Search<'_> {
                 if free.is_empty() {
                     continue;
                 }
-                let starts = self.choose(hunk, stage, *variant, len, free)?;
-                for (hunk, start) in starts {
+                for (hunk, start) in self.choose(hunk, stage, *variant, len, free)? {
                     let core = self
                         .hunks
                         .get(hunk)
                         .map_or(0..0, |twin| core_of(&variant.lines(twin)));
-                    let core = start + core.start..start + core.end;
                     let place = Place {
                         range: start..start + len,
                         stage,
                         variant: *variant,
-                        core,
+                        core: start + core.start..start + core.end,
+                        rows: None,
                     };
                     self.cursor = place.core.end;
-                    self.placed.push((hunk, place));
+                    self.placed.add(hunk, place);
                 }
                 return Ok(());
             }
@@ -174,191 +212,21 @@ impl Search<'_> {
                 line: start + 1,
             });
         }
-        Err(self.missing(hunk, patch))
+        self.place_alike(hunk, patch)
     }
 
-    /// Which of the free matches the hunk means, and with it those of its twins.
-    fn choose(
-        &mut self,
-        hunk: usize,
-        stage: LocateStage,
-        variant: Variant,
-        len: usize,
-        mut found: Vec<usize>,
-    ) -> Result<Vec<(usize, usize)>, LocateError> {
-        let Some(patch) = self.hunks.get(hunk) else {
-            return Ok(Vec::new());
-        };
-        let core = core_of(&variant.lines(patch));
-        if patch.at_end {
-            let at_end: Vec<usize> = found
-                .iter()
-                .copied()
-                .filter(|start| self.is_end(start + len))
-                .collect();
-            if !at_end.is_empty() {
-                found = at_end;
-            }
-        }
-        if found.len() > 1 && !patch.headers.is_empty() {
-            let scopes = scope::scopes(&mut self.index, self.file, &patch.headers);
-            let inside: Vec<usize> = found
-                .iter()
-                .copied()
-                .filter(|start| scopes.iter().any(|scope| scope.contains(start)))
-                .collect();
-            if inside.is_empty() {
-                // A header can name a line above that does not enclose the place.
-                let after: Vec<usize> = found
-                    .iter()
-                    .copied()
-                    .filter(|start| scopes.iter().any(|scope| scope.start <= *start))
-                    .collect();
-                if !after.is_empty() {
-                    found = after;
-                }
-            } else {
-                found = inside;
-            }
-        }
-        if let [only] = found.as_slice() {
-            return Ok(vec![(hunk, *only)]);
-        }
-        let twins: Vec<usize> = (hunk..self.hunks.len())
-            .filter(|other| {
-                self.hunks.get(*other).is_some_and(|twin| {
-                    twin.headers == patch.headers && twin.at_end == patch.at_end
-                }) && self.same_old_lines(hunk, *other, stage, variant)
-            })
-            .collect();
-        let apart = found
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a + len <= *b));
-        if twins.len() == found.len() && apart {
-            return Ok(twins.into_iter().zip(found).collect());
-        }
-        let after: Vec<usize> = found
-            .iter()
-            .copied()
-            .filter(|start| *start + core.start >= self.cursor)
-            .collect();
-        match after.as_slice() {
-            [only] => Ok(vec![(hunk, *only)]),
-            _ => Err(LocateError::Ambiguous {
-                hunk,
-                lines: found.iter().map(|start| start + 1).collect(),
-                header: self.missing_header(hunk),
-            }),
-        }
-    }
-
-    fn same_old_lines(
-        &self,
-        one: usize,
-        other: usize,
-        stage: LocateStage,
-        variant: Variant,
-    ) -> bool {
-        let key = LineKey::of(stage);
-        let old = |hunk: usize| -> Option<Vec<String>> {
-            let lines = variant.lines(self.hunks.get(hunk)?);
-            Some(
-                lines
-                    .into_iter()
-                    .filter(|(role, _)| *role != Role::Add)
-                    .map(|(_, text)| key.fold(text).into_owned())
-                    .collect(),
-            )
-        };
-        one == other || old(one) == old(other)
-    }
-
-    /// A hunk of `+` lines alone: under its header, else at the end of the file.
-    fn place_addition(&mut self, hunk: usize, variant: Variant) -> Result<(), LocateError> {
-        let Some(patch) = self.hunks.get(hunk) else {
-            return Ok(());
-        };
-        let (at, stage) = match patch.headers.last() {
-            Some(header) if !patch.at_end => {
-                let found = scope::header_lines(&mut self.index, self.file, &patch.headers);
-                let Some((stage, lines)) = found else {
-                    return Err(LocateError::HeaderMissing {
-                        hunk,
-                        header: header.clone(),
-                    });
-                };
-                let after: Vec<usize> = lines
-                    .iter()
-                    .copied()
-                    .filter(|line| *line >= self.cursor)
-                    .collect();
-                let line = match (lines.as_slice(), after.as_slice()) {
-                    ([only], _) => *only,
-                    (_, [only]) => *only,
-                    _ => {
-                        return Err(LocateError::Ambiguous {
-                            hunk,
-                            lines: lines.iter().map(|line| line + 1).collect(),
-                            header: None,
-                        });
-                    }
-                };
-                (line + 1, stage)
-            }
-            _ => (self.file.len(), LocateStage::Exact),
-        };
-        if let Some(other) = self.taken(&(at..at)) {
-            return Err(LocateError::Overlap {
-                hunk,
-                other,
-                line: at + 1,
-            });
-        }
-        self.cursor = at;
-        self.placed.push((
-            hunk,
-            Place {
-                range: at..at,
-                stage,
-                variant,
-                core: at..at,
-            },
-        ));
-        Ok(())
-    }
-
-    /// A hunk placed already whose changes cross these. What is only context to one of them is free: hunks
-    /// are written against the file as it is, and leaving such a place out would leave a wrong one alone.
-    fn taken(&self, core: &Range<usize>) -> Option<usize> {
-        let cross = |other: &Range<usize>| other.start < core.end && core.start < other.end;
-        self.placed
-            .iter()
-            .find(|(_, place)| cross(&place.core))
-            .map(|(hunk, _)| *hunk)
-    }
-
-    /// Whether nothing but blank lines follows.
-    fn is_end(&self, line: usize) -> bool {
-        self.file
-            .iter()
-            .skip(line)
-            .all(|text| text.trim().is_empty())
-    }
-
-    fn missing(&mut self, hunk: usize, patch: &PatchHunk) -> LocateError {
+    /// The last resort, and where it does not help, the error.
+    fn place_alike(&mut self, hunk: usize, patch: &PatchHunk) -> Result<(), LocateError> {
         let variant = Variant::all(patch)
             .last()
             .copied()
             .unwrap_or(Variant::AsContext);
         let lines = variant.lines(patch);
-        let side = |without: Role| -> Vec<&str> {
-            lines
-                .iter()
-                .filter(|(role, _)| *role != without)
-                .map(|(_, text)| *text)
-                .collect()
-        };
-        let (old, new) = (side(Role::Add), side(Role::Remove));
+        let new: Vec<&str> = lines
+            .iter()
+            .filter(|(role, _)| *role != Role::Remove)
+            .map(|(_, text)| *text)
+            .collect();
         let adds = lines
             .iter()
             .any(|(role, text)| *role == Role::Add && !text.trim().is_empty());
@@ -370,14 +238,56 @@ impl Search<'_> {
         } else {
             None
         };
+        if self.by_likeness
+            && already_there.is_none()
+            && let Some(place) = self.likeness(patch, variant, &lines)
+        {
+            self.cursor = place.core.end;
+            self.placed.add(hunk, place);
+            return Ok(());
+        }
         let header = self.missing_header(hunk);
-        let nearest = nearest::nearest(self.file, &old).map(Box::new);
-        LocateError::Missing {
+        let nearest = nearest::nearest(self.file, &old_of(&lines)).map(Box::new);
+        Err(LocateError::Missing {
             hunk,
             nearest,
             header,
             already_there,
+        })
+    }
+
+    fn likeness(
+        &mut self,
+        patch: &PatchHunk,
+        variant: Variant,
+        lines: &[(Role, &str)],
+    ) -> Option<Place> {
+        if patch.final_newline != FinalNewline::Keep {
+            return None;
         }
+        let scopes = scope::scopes(&mut self.index, self.file, &patch.headers);
+        let wanted = fuzzy::Wanted {
+            lines,
+            scopes: (!scopes.is_empty()).then_some(&scopes),
+            start: expected_start(patch, variant),
+        };
+        let found = fuzzy::find(&mut self.index, self.file, &wanted)?;
+        let taken = self.placed.taken(&found.core).is_some();
+        if taken || (patch.at_end && !self.is_end(found.range.end)) {
+            return None;
+        }
+        Some(Place {
+            range: found.range,
+            stage: LocateStage::Fuzzy,
+            variant,
+            core: found.core,
+            rows: Some(found.rows),
+        })
+    }
+
+    /// Whether nothing but blank lines follows.
+    fn is_end(&self, line: usize) -> bool {
+        line >= self.text_end
     }
 
     fn missing_header(&mut self, hunk: usize) -> Option<String> {
@@ -387,4 +297,18 @@ impl Search<'_> {
         });
         absent.cloned()
     }
+}
+
+fn old_of<'a>(lines: &[(Role, &'a str)]) -> Vec<&'a str> {
+    lines
+        .iter()
+        .filter(|(role, _)| *role != Role::Add)
+        .map(|(_, text)| *text)
+        .collect()
+}
+
+/// The line (from 0) that the hunk's own numbers say it begins at.
+fn expected_start(patch: &PatchHunk, variant: Variant) -> Option<usize> {
+    let start = patch.old_start?.checked_sub(1)?;
+    Some(start + variant.skipped(patch))
 }

@@ -13,8 +13,8 @@ pub use error::PlanError;
 
 use super::diff;
 use super::locate;
-use super::text::{MAX_EDITED, NotText, Text};
-use super::v4a::{FileOperation, FilePatch, Patch, PatchHunk};
+use super::text::{Ending, MAX_EDITED, NotText, Text};
+use super::v4a::{Content, FileOperation, FilePatch, FinalNewline, Patch, PatchHunk};
 use super::{ChangeKind, FilePlan, HunkId, LocateStage, Plan};
 use crate::workspace::{FileContent, Workspace, WorkspaceError, WorkspacePath};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub fn plan(workspace: &Workspace, patch: &Patch) -> Result<Plan, PlanError> {
             }
             FileOperation::Update { move_to: None, .. }
             | FileOperation::Add { .. }
-            | FileOperation::Delete => None,
+            | FileOperation::Delete { .. } => None,
         };
         if let Some(target) = &target {
             names.claim(target)?;
@@ -49,8 +49,8 @@ pub fn plan(workspace: &Workspace, patch: &Patch) -> Result<Plan, PlanError> {
     };
     for (file, (path, target)) in patch.files.iter().zip(targets) {
         plan.files.push(match &file.operation {
-            FileOperation::Add { lines } => added(workspace, path, lines)?,
-            FileOperation::Delete => deleted(workspace, path)?,
+            FileOperation::Add { content, .. } => added(workspace, path, content)?,
+            FileOperation::Delete { content } => deleted(workspace, path, content.as_ref())?,
             FileOperation::Update { hunks, .. } => updated(workspace, path, target, hunks)?,
         });
     }
@@ -74,14 +74,14 @@ fn checked(
 fn added(
     workspace: &Workspace,
     path: WorkspacePath,
-    lines: &[String],
+    content: &Content,
 ) -> Result<FilePlan, PlanError> {
     if workspace.exists(&path)? {
         return Err(PlanError::AddExists { path });
     }
     refuse_case_twin(workspace, &path)?;
-    let mut post = lines.join("\n");
-    if !lines.is_empty() {
+    let mut post = content.lines.join("\n");
+    if !content.lines.is_empty() && !content.ends_without_newline {
         post.push('\n');
     }
     if post.contains('\0') {
@@ -108,10 +108,19 @@ fn added(
     })
 }
 
-fn deleted(workspace: &Workspace, path: WorkspacePath) -> Result<FilePlan, PlanError> {
+fn deleted(
+    workspace: &Workspace,
+    path: WorkspacePath,
+    expected: Option<&Content>,
+) -> Result<FilePlan, PlanError> {
     let content = read(workspace, &path)?;
-    if let Err(why) = Text::parse(&content.bytes) {
-        return Err(binary(path, why));
+    match Text::parse(&content.bytes) {
+        Err(why) => return Err(binary(path, why)),
+        Ok(text) => {
+            if let Some(expected) = expected {
+                still_holds(&path, &text, expected)?;
+            }
+        }
     }
     Ok(FilePlan {
         kind: ChangeKind::Delete,
@@ -122,6 +131,25 @@ fn deleted(workspace: &Workspace, path: WorkspacePath) -> Result<FilePlan, PlanE
         post: None,
         mode: content.mode,
         stage: LocateStage::Exact,
+    })
+}
+
+/// Whether the file is what the patch shows of it; line endings apart, which lines do not have.
+fn still_holds(path: &WorkspacePath, text: &Text<'_>, expected: &Content) -> Result<(), PlanError> {
+    let pairs = text.lines.iter().zip(&expected.lines);
+    let same = pairs.take_while(|(file, patch)| file.text == patch.as_str());
+    let same = same.count();
+    let length = text.lines.len().max(expected.lines.len());
+    let newline_kept = text
+        .lines
+        .last()
+        .is_none_or(|last| (last.ending == Ending::None) == expected.ends_without_newline);
+    if same == length && newline_kept {
+        return Ok(());
+    }
+    Err(PlanError::DeletedDiffers {
+        path: path.clone(),
+        line: (same + 1).min(length.max(1)),
     })
 }
 
@@ -185,12 +213,22 @@ fn replaced(
         .map(|place| place.stage)
         .max()
         .unwrap_or(LocateStage::Exact);
+    // A hunk that says so was placed at the end of the file.
+    let ends_with_newline = hunks.iter().find_map(|hunk| match hunk.final_newline {
+        FinalNewline::Keep => None,
+        FinalNewline::Add => Some(true),
+        FinalNewline::Remove => Some(false),
+    });
     let mut changes: Vec<_> = located
         .into_iter()
         .flat_map(|place| place.changes)
         .collect();
     changes.sort_by_key(|(range, _)| (range.start, range.end));
-    Ok((text.replace(&changes), stage))
+    let post = match ends_with_newline {
+        Some(ends_with_newline) => text.replace_and_end(&changes, ends_with_newline),
+        None => text.replace(&changes),
+    };
+    Ok((post, stage))
 }
 
 fn read(workspace: &Workspace, path: &WorkspacePath) -> Result<FileContent, PlanError> {

@@ -71,6 +71,15 @@ impl<'a> Text<'a> {
             .lines
             .last()
             .is_none_or(|line| line.ending != Ending::None);
+        self.replace_and_end(changes, ends_with_newline)
+    }
+
+    /// As [`Text::replace`], with or without a newline at the end.
+    pub fn replace_and_end(
+        &self,
+        changes: &[(std::ops::Range<usize>, Vec<String>)],
+        ends_with_newline: bool,
+    ) -> Vec<u8> {
         let mut lines: Vec<Line<'_>> = Vec::with_capacity(self.lines.len());
         let mut at = 0;
         for (range, added) in changes {

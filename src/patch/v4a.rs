@@ -1,17 +1,24 @@
-//! The V4A text of an `apply_patch` call, parsed.
+//! The text of an `apply_patch` call, parsed: V4A, or a unified diff as git writes it.
 //!
 //! It owns the grammar and its tolerance: wrappers that models put around a patch, white space around
 //! markers, headers of other diff formats. It does not know the workspace: paths are kept as written. A
-//! [`Parser`] takes one line after the other, so a call can be followed while it streams.
+//! [`Stream`] takes the text in pieces, so a call can be followed while it is generated.
 //!
 //! One rule decides the doubtful cases: inside the hunks of an update a line that starts with a space, `-`
 //! or `+` is file content, whatever follows; everywhere else white space before a marker is ignored.
 
+mod error;
+mod json;
 mod marker;
 mod parser;
+mod reader;
+mod stream;
 mod wrapper;
 
+pub use error::ParseError;
+pub(crate) use error::first_column;
 pub use parser::Parser;
+pub use stream::Stream;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +29,7 @@ pub struct Patch {
     pub files: Vec<FilePatch>,
 }
 
-/// One `*** … File:` section.
+/// One `*** … File:` section, or one file of a unified diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePatch {
     /// As written.
@@ -32,16 +39,30 @@ pub struct FilePatch {
     pub operation: FileOperation,
 }
 
+/// A `mode` is 0o644 or 0o755, and there only where a unified diff gives one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileOperation {
     Add {
-        lines: Vec<String>,
+        content: Content,
+        mode: Option<u32>,
     },
-    Delete,
+    Delete {
+        /// What the file must hold: a unified diff shows it, V4A does not.
+        content: Option<Content>,
+    },
     Update {
         move_to: Option<String>,
         hunks: Vec<PatchHunk>,
+        mode: Option<u32>,
     },
+}
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Content {
+    pub lines: Vec<String>,
+    /// `\ No newline at end of file` follows the last line.
+    pub ends_without_newline: bool,
 }
 
 /// Lines under one or more `@@`.
@@ -49,11 +70,25 @@ pub enum FileOperation {
 pub struct PatchHunk {
     /// What follows each `@@`, outermost first; bare ones are left out.
     pub headers: Vec<String>,
+    /// The line its old lines begin at, from 1, where `@@ -a,b +c,d @@` says so. Of several equal places it
+    /// means the one that begins there; it is no place by itself.
+    pub old_start: Option<usize>,
     pub lines: Vec<PatchLine>,
     /// `*** End of File` follows: the lines are the file's last.
     pub at_end: bool,
+    pub final_newline: FinalNewline,
     /// Line of its first `@@` or first body line in the patch text, from 1.
     pub line: usize,
+}
+
+/// What a hunk at the file's end does to the newline there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FinalNewline {
+    /// As the file has it. V4A cannot say anything else.
+    #[default]
+    Keep,
+    Add,
+    Remove,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,21 +106,21 @@ pub enum PatchLineKind {
     Added,
 }
 
-/// The text is no patch. Says where, what stands there, and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the patch: {found}\n  {expected}")]
-pub struct ParseError {
-    pub line: usize,
-    pub found: String,
-    pub expected: String,
+impl PatchHunk {
+    pub(crate) fn changes_nothing(&self) -> bool {
+        !self
+            .lines
+            .iter()
+            .any(|line| matches!(line.kind, PatchLineKind::Added | PatchLineKind::Removed))
+    }
 }
 
 /// Parses a whole patch, out of whatever the model wrapped it in.
 pub fn parse(text: &str) -> Result<Patch, ParseError> {
     let text = wrapper::unwrap(text);
-    let mut parser = Parser::default();
-    for line in text.lines() {
-        parser.push_line(line)?;
+    let mut reader = reader::Reader::default();
+    for line in text.split_terminator('\n') {
+        reader.push_line(line)?;
     }
-    parser.finish()
+    reader.finish()
 }

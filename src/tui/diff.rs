@@ -48,6 +48,7 @@ pub fn stage_note(stage: LocateStage) -> Option<&'static str> {
         LocateStage::TrailingSpace => Some("found ignoring trailing space"),
         LocateStage::Indentation => Some("found ignoring indentation"),
         LocateStage::Punctuation => Some("found with punctuation folded"),
+        LocateStage::Fuzzy => Some("found by likeness"),
     }
 }
 

@@ -21,17 +21,19 @@ pub(super) fn changes(
     let exact = matches!(place.stage, LocateStage::Exact | LocateStage::TrailingSpace);
     let mut shifts = Vec::new();
     if !exact {
-        let mut at = place.range.start;
+        let mut old = 0;
         for (role, text) in lines {
             shifts.push(match role {
                 Role::Add => None,
                 Role::Keep | Role::Remove => {
-                    let found = file.get(at).copied().unwrap_or_default();
-                    at += 1;
-                    (!text.trim().is_empty()).then(|| Shift {
-                        patch: indentation(text),
-                        file: indentation(found),
-                    })
+                    let found = place.row(old).and_then(|row| file.get(row));
+                    old += 1;
+                    found
+                        .filter(|_| !text.trim().is_empty())
+                        .map(|found| Shift {
+                            patch: indentation(text),
+                            file: indentation(found),
+                        })
                 }
             });
         }
@@ -40,6 +42,7 @@ pub(super) fn changes(
 
     let mut changes: Vec<(Range<usize>, Vec<String>)> = Vec::new();
     let mut at = place.range.start;
+    let mut old = 0;
     let mut index = 0;
     while index < lines.len() {
         // One run of removed and added lines, in whatever order they were written.
@@ -50,7 +53,8 @@ pub(super) fn changes(
             .find(|(_, (role, _))| *role == Role::Keep)
             .map_or(lines.len(), |(end, _)| end);
         if end == index {
-            at += 1;
+            at = place.row(old).map_or(at, |row| row + 1);
+            old += 1;
             index += 1;
             continue;
         }
@@ -80,6 +84,7 @@ pub(super) fn changes(
         }
         changes.push((at..at + removed.len(), texts));
         at += removed.len();
+        old += removed.len();
         index = end;
     }
     changes

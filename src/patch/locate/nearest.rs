@@ -1,6 +1,6 @@
 //! The lines most like those that were not found, for the error that a model repairs its patch from.
 
-use similar::TextDiff;
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices, group_diff_ops};
 use std::collections::BTreeMap;
 
 /// The best candidate for a hunk that matched nowhere.
@@ -11,10 +11,13 @@ pub struct Nearest {
     pub last: usize,
     /// 0 to 1.
     pub ratio: f32,
-    /// The file's line number (from 1), what the patch expects there and what the file has, of the first
-    /// line that differs.
-    pub differs: Option<(usize, String, String)>,
+    /// From what the hunk expects (`-`) to what the file has there (`+`), around what differs.
+    pub diff: Vec<String>,
 }
+
+/// Lines of [`Nearest::diff`], and lines in it around a difference.
+const MAX_DIFF: usize = 12;
+const CONTEXT: usize = 1;
 
 /// Below this the lines have nothing to do with each other.
 const WORTH_NAMING: f32 = 0.5;
@@ -88,26 +91,51 @@ pub(super) fn nearest(file: &[&str], old: &[&str]) -> Option<Nearest> {
             .sum();
         let ratio = sum / old.len() as f32;
         if ratio >= WORTH_NAMING && best.as_ref().is_none_or(|best| ratio > best.ratio) {
-            let differs = old
-                .iter()
-                .enumerate()
-                .find(|(at, line)| found.get(*at).is_none_or(|text| text.trim() != line.trim()))
-                .map(|(at, line)| {
-                    (
-                        start + at + 1,
-                        (*line).to_owned(),
-                        found.get(at).copied().unwrap_or_default().to_owned(),
-                    )
-                });
             best = Some(Nearest {
                 first: start + 1,
                 last: start + found.len(),
                 ratio,
-                differs,
+                diff: diff(&old, &found),
             });
         }
     }
     best
+}
+
+fn diff(old: &[&str], found: &[&str]) -> Vec<String> {
+    // Lines that only look unlike at their end are alike to the search.
+    let key = |lines: &[&str]| -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    };
+    let ops = capture_diff_slices(Algorithm::Myers, &key(old), &key(found));
+    let mut lines = Vec::new();
+    for group in group_diff_ops(ops, CONTEXT) {
+        if !lines.is_empty() {
+            lines.push("...".to_owned());
+        }
+        for op in group {
+            let side = |sign: char, of: &[&str], range: std::ops::Range<usize>| -> Vec<String> {
+                let part = of.get(range).unwrap_or_default();
+                part.iter().map(|line| format!("{sign}{line}")).collect()
+            };
+            match op {
+                DiffOp::Equal { .. } => lines.extend(side(' ', found, op.new_range())),
+                DiffOp::Delete { .. } | DiffOp::Insert { .. } | DiffOp::Replace { .. } => {
+                    lines.extend(side('-', old, op.old_range()));
+                    lines.extend(side('+', found, op.new_range()));
+                }
+            }
+        }
+        if lines.len() > MAX_DIFF {
+            lines.truncate(MAX_DIFF - 1);
+            lines.push("...".to_owned());
+            break;
+        }
+    }
+    lines
 }
 
 fn short(line: &str) -> String {

@@ -9,15 +9,52 @@ use super::index::{FileIndex, LineKey};
 use crate::patch::LocateStage;
 use std::ops::Range;
 
-/// The scopes the headers leave; empty when one of them is not in the file.
-pub(super) fn scopes(
-    index: &mut FileIndex<'_>,
-    file: &[&str],
-    headers: &[String],
-) -> Vec<Range<usize>> {
+/// Ranges of lines, ascending and apart. (Scopes that lie in one another are one.)
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scopes(Vec<Range<usize>>);
+
+impl Scopes {
+    /// Of headers at these lines, which ascend.
+    fn of(file: &[&str], headers: &[usize]) -> Self {
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for header in headers {
+            match merged.last_mut() {
+                // Deeper than the one it lies in, it ends with it at the latest.
+                Some(outer)
+                    if outer.contains(header)
+                        && depth(file, outer.start) < depth(file, *header) => {}
+                Some(outer) if outer.contains(header) => {
+                    outer.end = outer.end.max(scope_of(file, *header).end);
+                }
+                Some(_) | None => merged.push(scope_of(file, *header)),
+            }
+        }
+        Self(merged)
+    }
+
+    pub fn contain(&self, line: usize) -> bool {
+        let after = self.0.partition_point(|scope| scope.start <= line);
+        after
+            .checked_sub(1)
+            .and_then(|at| self.0.get(at))
+            .is_some_and(|scope| scope.contains(&line))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where the first one begins.
+    pub fn start(&self) -> Option<usize> {
+        self.0.first().map(|scope| scope.start)
+    }
+}
+
+/// The scopes the headers leave; none when one of them is not in the file.
+pub(super) fn scopes(index: &mut FileIndex<'_>, file: &[&str], headers: &[String]) -> Scopes {
     match header_lines(index, file, headers) {
-        Some((_, lines)) => lines.into_iter().map(|line| scope_of(file, line)).collect(),
-        None => Vec::new(),
+        Some((_, lines)) => Scopes::of(file, &lines),
+        None => Scopes::default(),
     }
 }
 
@@ -27,34 +64,27 @@ pub(super) fn header_lines(
     file: &[&str],
     headers: &[String],
 ) -> Option<(LocateStage, Vec<usize>)> {
-    let mut scopes: Option<Vec<Range<usize>>> = None;
+    let mut outer: Option<Scopes> = None;
     let mut found = None;
     for header in headers {
         let (stage, all) = lines_of(index, file, header)?;
-        let nested: Vec<usize> = match &scopes {
-            Some(scopes) => all
-                .iter()
-                .copied()
-                .filter(|line| scopes.iter().any(|scope| scope.contains(line)))
-                .collect(),
-            None => all.clone(),
-        };
-        // Headers that follow one another without enclosing: only their order counts.
-        let lines = if nested.is_empty() {
-            let first = scopes
-                .iter()
-                .flatten()
-                .map(|scope| scope.start)
-                .min()
-                .unwrap_or(0);
-            all.into_iter().filter(|line| *line >= first).collect()
-        } else {
-            nested
+        let lines = match &outer {
+            None => all,
+            Some(outer) => {
+                let within = |line: &usize| outer.contain(*line);
+                if all.iter().any(within) {
+                    all.into_iter().filter(within).collect()
+                } else {
+                    // Headers that follow one another without enclosing: only their order counts.
+                    let first = outer.start().unwrap_or(0);
+                    all.into_iter().filter(|line| *line >= first).collect()
+                }
+            }
         };
         if lines.is_empty() {
             return None;
         }
-        scopes = Some(lines.iter().map(|line| scope_of(file, *line)).collect());
+        outer = Some(Scopes::of(file, &lines));
         found = Some((stage, lines));
     }
     found
@@ -90,18 +120,23 @@ fn lines_of(
     (!lines.is_empty()).then_some((LocateStage::Indentation, lines))
 }
 
+fn depth(file: &[&str], line: usize) -> usize {
+    file.get(line).map_or(0, |text| indentation(text))
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
 fn scope_of(file: &[&str], header: usize) -> Range<usize> {
-    let depth = |line: &str| line.len() - line.trim_start().len();
-    let Some(own) = file.get(header).map(|line| depth(line)) else {
-        return header..header;
-    };
+    let own = depth(file, header);
     let end = file
         .iter()
         .enumerate()
         .skip(header + 1)
         .find(|(_, line)| {
             let text = line.trim_start();
-            !text.is_empty() && depth(line) <= own && !text.starts_with([')', ']', '}', '{'])
+            !text.is_empty() && indentation(line) <= own && !text.starts_with([')', ']', '}', '{'])
         })
         .map_or(file.len(), |(at, _)| at);
     header..end

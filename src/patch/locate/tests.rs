@@ -11,7 +11,7 @@ fn hunks(body: &str) -> Vec<PatchHunk> {
     .unwrap();
     match patch.files.into_iter().next().unwrap().operation {
         FileOperation::Update { hunks, .. } => hunks,
-        FileOperation::Add { .. } | FileOperation::Delete => panic!("an update"),
+        FileOperation::Add { .. } | FileOperation::Delete { .. } => panic!("an update"),
     }
 }
 
@@ -109,7 +109,15 @@ fn the_nearest_lines_are_named() {
     };
     assert_eq!((nearest.first, nearest.last), (100, 102));
     assert!(nearest.ratio > 0.95 && nearest.ratio < 1.0);
-    assert_eq!(nearest.differs.unwrap().0, 101);
+    assert_eq!(
+        nearest.diff,
+        [
+            "     let value_99 = compute(99);",
+            "-    let value_100 = compute(101);",
+            "+    let value_100 = compute(100);",
+            "     let value_101 = compute(101);",
+        ]
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::patch::v4a::{PatchHunk, PatchLine, PatchLineKind};
 use std::ops::Range;
 
 /// How the wholly empty lines of a hunk are read; each is tried only when those before found nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Variant {
     /// Context lines that lost their space.
     AsContext,
@@ -39,16 +39,33 @@ impl Variant {
         }
     }
 
+    /// Old lines at the hunk's start that are left out.
+    pub fn skipped(self, hunk: &PatchHunk) -> usize {
+        match self {
+            Variant::AsContext | Variant::WithoutTrailing => 0,
+            Variant::WithoutOuter | Variant::InnerAdded => leading_blanks(hunk),
+        }
+    }
+
     pub fn lines(self, hunk: &PatchHunk) -> Vec<(Role, &str)> {
         let is_blank = |line: &PatchLine| line.kind == PatchLineKind::Blank;
         let all = hunk.lines.as_slice();
-        let leading = all.iter().take_while(|line| is_blank(line)).count();
+        let leading = leading_blanks(hunk);
         let trailing = all.iter().rev().take_while(|line| is_blank(line)).count();
         let (skip, end) = match self {
             Variant::AsContext => (0, all.len()),
             Variant::WithoutTrailing => (0, all.len() - trailing),
             Variant::WithoutOuter | Variant::InnerAdded => (leading, all.len() - trailing),
         };
+        // Of each line, whether the next one that is not blank is an added one.
+        let mut before_added = vec![false; all.len()];
+        let mut added = false;
+        for (line, slot) in all.iter().zip(&mut before_added).rev() {
+            *slot = added;
+            if !is_blank(line) {
+                added = line.kind == PatchLineKind::Added;
+            }
+        }
         let mut lines = Vec::with_capacity(all.len());
         let mut after_added = false;
         for (index, line) in all.iter().enumerate().take(end).skip(skip) {
@@ -57,8 +74,7 @@ impl Variant {
                 PatchLineKind::Removed => Role::Remove,
                 PatchLineKind::Added => Role::Add,
                 PatchLineKind::Blank => {
-                    let next = all.iter().skip(index).find(|line| !is_blank(line));
-                    let before_added = next.is_some_and(|line| line.kind == PatchLineKind::Added);
+                    let before_added = before_added.get(index).copied().unwrap_or(false);
                     if self == Variant::InnerAdded && after_added && before_added {
                         Role::Add
                     } else {
@@ -71,6 +87,11 @@ impl Variant {
         }
         lines
     }
+}
+
+fn leading_blanks(hunk: &PatchHunk) -> usize {
+    let is_blank = |line: &&PatchLine| line.kind == PatchLineKind::Blank;
+    hunk.lines.iter().take_while(is_blank).count()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Why a patch does not fit the files, in words for the model that wrote it and the user who reads along.
 
 use crate::patch::locate::LocateError;
+use crate::text::is_unsafe;
 use crate::workspace::{PathError, WorkspaceError, WorkspacePath};
 use std::fmt;
 
@@ -35,6 +36,10 @@ pub enum PlanError {
         path: WorkspacePath,
         why: &'static str,
     },
+    #[error(
+        "{path}: the file is not what the patch deletes, from line {line} on\n  read the file again, or use `*** Delete File:` to delete it as it is"
+    )]
+    DeletedDiffers { path: WorkspacePath, line: usize },
     #[error("{path}: the patch leaves the file as it is\n  its `+` lines are already there")]
     NoChange { path: WorkspacePath },
     /// `hunk_lines`: where each hunk stands in the patch text.
@@ -104,13 +109,11 @@ fn write_description(
                     format!("lines {}-{}", nearest.first, nearest.last)
                 };
                 write!(out, "\n  most alike: {lines} ({percent} %)")?;
-                if let Some((line, patch, file)) = &nearest.differs {
-                    write!(
-                        out,
-                        "; line {line} is `{}`, the patch has `{}`",
-                        short(file),
-                        short(patch)
-                    )?;
+                if !nearest.diff.is_empty() {
+                    write!(out, "; `-` is the patch's, `+` the file's")?;
+                }
+                for line in &nearest.diff {
+                    write!(out, "\n    {}", cut(line))?;
                 }
             }
             write!(out, "\n  read the file again and copy its lines exactly")
@@ -144,6 +147,11 @@ fn write_description(
             name(*hunk),
             short(header)
         ),
+        LocateError::NotEmpty { hunk } => write!(
+            out,
+            "{path}: {} is written for an empty file (`-0,0`), and the file has lines\n  read the file again and give unchanged lines beside the new ones",
+            name(*hunk)
+        ),
         LocateError::Overlap { hunk, other, line } => write!(
             out,
             "{path}: {} changes lines that {} changes already (line {line} of the file)\n  put both changes into one hunk",
@@ -155,12 +163,16 @@ fn write_description(
 
 /// A line of code in a message: without indentation, and cut.
 fn short(line: &str) -> String {
+    cut(line.trim())
+}
+
+fn cut(line: &str) -> String {
     const WIDTH: usize = 80;
-    let line = line.trim();
+    let shown = |c: char| c == '\t' || !(c.is_control() || is_unsafe(c));
     let mut out: String = line
         .chars()
         .take(WIDTH)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if shown(c) { c } else { ' ' })
         .collect();
     if line.chars().nth(WIDTH).is_some() {
         out.push('…');

@@ -1,7 +1,13 @@
-//! The parser proper: a small machine that is given one line at a time.
+//! The parser of V4A proper: a small machine that is given one line at a time.
 
-use super::marker::{Marker, header_of, is_end_patch, is_word, strip_word};
-use super::{FileOperation, FilePatch, ParseError, Patch, PatchHunk, PatchLine, PatchLineKind};
+mod tail;
+
+use super::error::shown;
+use super::marker::{Header, Marker, header_of, is_end_patch};
+use super::{
+    Content, FileOperation, FilePatch, ParseError, Patch, PatchHunk, PatchLine, PatchLineKind,
+    first_column,
+};
 
 /// Takes the lines of a patch one by one (without their line ending; a `\r` at the end is dropped).
 #[derive(Debug, Default)]
@@ -15,6 +21,13 @@ pub struct Parser {
     pending_blank: usize,
     /// Index in the hunk of an indented `*** End Patch`: the patch's end if nothing else follows.
     maybe_end: Option<usize>,
+    /// The lines, as an error shows them, that the open file and its last hunk began with, and the last one
+    /// before the first file.
+    file_line: String,
+    hunk_line: String,
+    last_line: String,
+    /// Bytes of a line still being written that the last line of the last file shows already.
+    tail: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +52,13 @@ impl Parser {
         &self.files
     }
 
+    /// Whether nothing of a patch has come yet.
+    pub(super) fn is_outside(&self) -> bool {
+        self.state == State::Outside
+    }
+
     pub fn push_line(&mut self, line: &str) -> Result<(), ParseError> {
+        self.drop_tail();
         self.line += 1;
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = match self.line {
@@ -47,6 +66,9 @@ impl Parser {
             _ => line,
         };
         let line = line.strip_prefix(self.indent.as_str()).unwrap_or(line);
+        if self.files.is_empty() && !line.trim().is_empty() {
+            self.last_line = shown(line);
+        }
         if let Some(marker) = self.marker(line)? {
             return self.take_marker(marker, line);
         }
@@ -63,6 +85,7 @@ impl Parser {
     }
 
     pub fn finish(mut self) -> Result<Patch, ParseError> {
+        self.drop_tail();
         if let Some(line) = self.maybe_end
             && let Some(hunk) = self.hunks().and_then(|hunks| hunks.last_mut())
         {
@@ -70,31 +93,37 @@ impl Parser {
         }
         self.close_file()?;
         if self.state == State::Outside {
-            return Err(self.error(
-                "no patch in the text",
-                "expected `*** Begin Patch` on a line of its own, then the files, then `*** End Patch`",
+            return Err(ParseError::new(
+                self.line,
+                1,
+                &self.last_line,
+                "no patch in the text; expected `*** Begin Patch` on a line of its own, then the files, then `*** End Patch`",
             ));
         }
         if self.files.is_empty() {
-            return Err(self.error("the patch names no file", EXPECT_FILE));
+            let expected = format!("the patch names no file; {EXPECT_FILE}");
+            return Err(ParseError::new(self.line, 1, &self.last_line, expected));
         }
         Ok(Patch { files: self.files })
     }
 
-    fn error(&self, found: &str, expected: &str) -> ParseError {
-        let mut shown: String = found
-            .chars()
-            .take(120)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        if found.chars().nth(120).is_some() {
-            shown.push('…');
-        }
+    /// Where the text of the line begins.
+    fn error(&self, line: &str, expected: &str) -> ParseError {
+        self.error_at(line, first_column(line), expected)
+    }
+
+    /// In a line above.
+    fn error_in(&self, number: usize, line: &str, expected: &str) -> ParseError {
+        let line = self.error(line, expected);
         ParseError {
-            line: self.line.max(1),
-            found: shown,
-            expected: expected.to_owned(),
+            line: number,
+            ..line
         }
+    }
+
+    fn error_at(&self, line: &str, column: usize, expected: &str) -> ParseError {
+        let column = column + self.indent.chars().count();
+        ParseError::new(self.line, column, line, expected)
     }
 
     /// Whether the line is a marker, given where it stands.
@@ -108,48 +137,23 @@ impl Parser {
         let Some(rest) = text.strip_prefix("***") else {
             return Ok(None);
         };
-        let rest = rest.trim();
-        let named = |word: &str| strip_word(rest, word);
-        if self.state == State::Outside || self.state == State::Done {
-            // Prose and shell around the patch may hold anything else.
-            if is_word(rest, "begin patch") {
-                return Ok(Some(Marker::Begin));
-            }
-            if self.state == State::Done {
-                return Ok(None);
-            }
+        let marker = Marker::named(rest.trim());
+        // Prose and shell around the patch may hold anything else.
+        if self.state == State::Done {
+            return Ok(marker.filter(|marker| *marker == Marker::Begin));
         }
-        let marker = if is_word(rest, "begin patch") {
-            Marker::Begin
-        } else if is_word(rest, "end patch") {
-            Marker::End
-        } else if is_word(rest, "end of file") {
-            Marker::EndOfFile
-        } else if let Some(path) = named("add file").or_else(|| named("create file")) {
-            Marker::Add(path)
-        } else if let Some(path) = named("delete file").or_else(|| named("remove file")) {
-            Marker::Delete(path)
-        } else if let Some(path) = named("update file").or_else(|| named("modify file")) {
-            Marker::Update(path)
-        } else if let Some(path) = named("move to").or_else(|| named("move file to")) {
-            Marker::MoveTo(path)
-        } else if self.state == State::Outside {
-            return Ok(None);
-        } else {
-            return Err(self.error(
+        match marker {
+            None if self.state == State::Outside => Ok(None),
+            None => Err(self.error(
                 line,
                 "an unknown `***` marker; file lines start with a space, `-` or `+`",
-            ));
-        };
-        if let Marker::Add(path)
-        | Marker::Delete(path)
-        | Marker::Update(path)
-        | Marker::MoveTo(path) = marker
-            && path.is_empty()
-        {
-            return Err(self.error(line, "expected a path after the colon"));
+            )),
+            Some(marker) if marker.path() == Some("") => {
+                let end = line.trim_end().chars().count() + 1;
+                Err(self.error_at(line, end, "expected a path after the colon"))
+            }
+            marker => Ok(marker),
         }
-        Ok(Some(marker))
     }
 
     fn take_marker(&mut self, marker: Marker<'_>, line: &str) -> Result<(), ParseError> {
@@ -169,15 +173,22 @@ impl Parser {
                 self.state = State::Done;
             }
             Marker::Add(path) => {
-                self.open_file(path, FileOperation::Add { lines: Vec::new() }, State::Add)?
+                let content = Content::default();
+                let mode = None;
+                self.open_file(path, line, FileOperation::Add { content, mode }, State::Add)?;
             }
-            Marker::Delete(path) => self.open_file(path, FileOperation::Delete, State::Delete)?,
+            Marker::Delete(path) => {
+                let content = None;
+                self.open_file(path, line, FileOperation::Delete { content }, State::Delete)?;
+            }
             Marker::Update(path) => {
                 self.open_file(
                     path,
+                    line,
                     FileOperation::Update {
                         move_to: None,
                         hunks: Vec::new(),
+                        mode: None,
                     },
                     State::Update,
                 )?;
@@ -215,10 +226,12 @@ impl Parser {
     fn open_file(
         &mut self,
         path: &str,
+        line: &str,
         operation: FileOperation,
         state: State,
     ) -> Result<(), ParseError> {
         self.close_file()?;
+        self.file_line = shown(line);
         self.files.push(FilePatch {
             path: path.to_owned(),
             line: self.line,
@@ -235,36 +248,34 @@ impl Parser {
             return Ok(());
         }
         self.drop_empty_hunk();
+        self.check_hunk()?;
         let Some(FilePatch {
-            path,
             line,
-            operation: FileOperation::Update { move_to, hunks },
+            operation: FileOperation::Update { move_to, hunks, .. },
+            ..
         }) = self.files.last()
         else {
             return Ok(());
         };
         if hunks.is_empty() && move_to.is_none() {
-            return Err(ParseError {
-                line: *line,
-                found: format!("*** Update File: {path}"),
-                expected: "the update has no hunks; expected `@@` and lines that start with a space, `-` or `+`".to_owned(),
-            });
-        }
-        for hunk in hunks {
-            if !hunk
-                .lines
-                .iter()
-                .any(|line| matches!(line.kind, PatchLineKind::Added | PatchLineKind::Removed))
-            {
-                return Err(ParseError {
-                    line: hunk.line,
-                    found: "a hunk that changes nothing".to_owned(),
-                    expected: "put `-` before the lines to remove and `+` before the lines to add"
-                        .to_owned(),
-                });
-            }
+            let expected = "the update has no hunks; expected `@@` and lines that start with a space, `-` or `+`";
+            return Err(self.error_in(*line, &self.file_line, expected));
         }
         Ok(())
+    }
+
+    /// The last hunk, when another one or the end of the file follows.
+    fn check_hunk(&mut self) -> Result<(), ParseError> {
+        let Some(line) = self
+            .hunks()
+            .and_then(|hunks| hunks.last())
+            .filter(|hunk| hunk.changes_nothing())
+            .map(|hunk| hunk.line)
+        else {
+            return Ok(());
+        };
+        let expected = "the hunk changes nothing; put `-` before the lines to remove and `+` before the lines to add";
+        Err(self.error_in(line, &self.hunk_line, expected))
     }
 
     fn hunks(&mut self) -> Option<&mut Vec<PatchHunk>> {
@@ -293,19 +304,26 @@ impl Parser {
     /// A `@@` with nothing but blank lines under it, left at the end by a model that stopped there.
     fn drop_empty_hunk(&mut self) {
         if let Some(hunks) = self.hunks()
-            && hunks.last().is_some_and(|hunk| {
-                hunk.lines
-                    .iter()
-                    .all(|line| line.kind == PatchLineKind::Blank)
-            })
+            && hunks.last().is_some_and(only_blank)
         {
             hunks.pop();
         }
     }
 
+    fn open_hunk(&mut self, line: &str) {
+        self.hunk_line = shown(line);
+        let line = self.line;
+        if let Some(hunks) = self.hunks() {
+            hunks.push(PatchHunk {
+                line,
+                ..PatchHunk::default()
+            });
+        }
+    }
+
     fn take_added(&mut self, line: &str) -> Result<(), ParseError> {
         let number = self.pending_blank;
-        let Some(FileOperation::Add { lines }) =
+        let Some(FileOperation::Add { content, .. }) =
             self.files.last_mut().map(|file| &mut file.operation)
         else {
             return Ok(());
@@ -320,33 +338,28 @@ impl Parser {
         else {
             return Err(self.error(line, "every line of an added file starts with `+`"));
         };
-        lines.extend(std::iter::repeat_n(String::new(), number));
-        lines.push(text.to_owned());
+        let blanks = std::iter::repeat_n(String::new(), number);
+        content.lines.extend(blanks);
+        content.lines.push(text.to_owned());
         self.pending_blank = 0;
         Ok(())
     }
 
     fn take_body(&mut self, line: &str) -> Result<(), ParseError> {
-        let number = self.line;
-        if let Some(header) = header_of(line, self.has_lines()) {
-            let Some(hunks) = self.hunks() else {
-                return Ok(());
-            };
+        if let Some(Header { text, old_start }) = header_of(line, self.has_lines()) {
             // Headers directly above one another belong to one hunk.
-            let fresh = hunks.last().is_some_and(|hunk| {
-                hunk.lines
-                    .iter()
-                    .all(|line| line.kind == PatchLineKind::Blank)
-            });
+            let fresh = self
+                .hunks()
+                .and_then(|hunks| hunks.last())
+                .is_some_and(only_blank);
             if !fresh {
-                hunks.push(PatchHunk {
-                    line: number,
-                    ..PatchHunk::default()
-                });
+                self.check_hunk()?;
+                self.open_hunk(line);
             }
-            if let Some(hunk) = hunks.last_mut() {
+            if let Some(hunk) = self.hunks().and_then(|hunks| hunks.last_mut()) {
                 hunk.lines.clear();
-                hunk.headers.extend(header);
+                hunk.headers.extend(text);
+                hunk.old_start = old_start.or(hunk.old_start);
             }
             return Ok(());
         }
@@ -384,16 +397,10 @@ impl Parser {
             return Ok(());
         }
         let indented_end = kind == PatchLineKind::Context && is_end_patch(text);
-        let Some(hunks) = self.hunks() else {
-            return Ok(());
-        };
-        if hunks.is_empty() {
-            hunks.push(PatchHunk {
-                line: number,
-                ..PatchHunk::default()
-            });
+        if !self.has_hunks() {
+            self.open_hunk(line);
         }
-        if let Some(hunk) = hunks.last_mut() {
+        if let Some(hunk) = self.hunks().and_then(|hunks| hunks.last_mut()) {
             hunk.lines.push(PatchLine {
                 kind,
                 text: text.to_owned(),
@@ -406,4 +413,10 @@ impl Parser {
         }
         Ok(())
     }
+}
+
+fn only_blank(hunk: &PatchHunk) -> bool {
+    hunk.lines
+        .iter()
+        .all(|line| line.kind == PatchLineKind::Blank)
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::marker::header_of;
+use super::marker::{Header, header_of};
 use super::*;
 use proptest::prelude::*;
 
@@ -8,6 +8,13 @@ fn line(kind: PatchLineKind, text: &str) -> PatchLine {
     PatchLine {
         kind,
         text: text.to_owned(),
+    }
+}
+
+fn content(lines: &[&str]) -> Content {
+    Content {
+        lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        ends_without_newline: false,
     }
 }
 
@@ -24,19 +31,21 @@ fn the_whole_grammar() {
                 path: "a".into(),
                 line: 2,
                 operation: FileOperation::Add {
-                    lines: vec!["x".into()],
+                    content: content(&["x"]),
+                    mode: None,
                 },
             },
             FilePatch {
                 path: "b".into(),
                 line: 4,
-                operation: FileOperation::Delete,
+                operation: FileOperation::Delete { content: None },
             },
             FilePatch {
                 path: "c".into(),
                 line: 5,
                 operation: FileOperation::Update {
                     move_to: Some("d".into()),
+                    mode: None,
                     hunks: vec![
                         PatchHunk {
                             headers: vec!["class A".into(), "def f".into()],
@@ -46,14 +55,14 @@ fn the_whole_grammar() {
                                 line(Added, "z"),
                                 line(Blank, ""),
                             ],
-                            at_end: false,
                             line: 7,
+                            ..PatchHunk::default()
                         },
                         PatchHunk {
-                            headers: vec![],
                             lines: vec![line(Added, "w")],
                             at_end: true,
                             line: 13,
+                            ..PatchHunk::default()
                         },
                     ],
                 },
@@ -66,21 +75,24 @@ fn the_whole_grammar() {
 #[test]
 fn headers_of_many_shapes() {
     for (text, wanted) in [
-        ("@@", Some(None)),
-        ("@@  ", Some(None)),
-        ("@@ @@", Some(None)),
-        ("@@ def f():", Some(Some("def f():"))),
-        ("@@ def f(): @@", Some(Some("def f():"))),
-        ("@@def f():", Some(Some("def f():"))),
-        ("@@ -1 +1 @@", Some(None)),
-        ("@@ -1,2 +3,4 @@ fn x", Some(Some("fn x"))),
-        ("@@ - item", Some(Some("- item"))),
+        ("@@", Some((None, None))),
+        ("@@  ", Some((None, None))),
+        ("@@ @@", Some((None, None))),
+        ("@@ def f():", Some((Some("def f():"), None))),
+        ("@@ def f(): @@", Some((Some("def f():"), None))),
+        ("@@def f():", Some((Some("def f():"), None))),
+        ("@@ -1 +1 @@", Some((None, Some(1)))),
+        ("@@ -12,2 +3,4 @@ fn x", Some((Some("fn x"), Some(12)))),
+        ("@@ - item", Some((Some("- item"), None))),
         ("@ x", None),
         ("-@@", None),
     ] {
         assert_eq!(
             header_of(text, true),
-            wanted.map(|header| header.map(str::to_owned)),
+            wanted.map(|(text, old_start)| Header {
+                text: text.map(str::to_owned),
+                old_start,
+            }),
             "{text}"
         );
     }
@@ -88,34 +100,64 @@ fn headers_of_many_shapes() {
 
 #[test]
 fn errors_say_where_what_and_how() {
-    for (text, line, found) in [
-        ("", 1, "no patch in the text"),
-        ("hello", 1, "no patch in the text"),
-        ("*** Begin Patch\nhello\n", 2, "hello"),
-        ("*** Begin Patch\n*** Delete File: a\n-x\n", 3, "-x"),
-        ("*** Begin Patch\n*** Update File:\n", 2, "*** Update File:"),
-        ("*** Begin Patch\n*** End of File\n", 2, "*** End of File"),
+    for (text, line, column, found) in [
+        ("", 1, 1, ""),
+        ("hello\n\n", 2, 1, "hello"),
+        ("*** Begin Patch\nhello\n", 2, 1, "hello"),
+        ("  *** Begin Patch\n    hello\n", 2, 5, "  hello"),
+        ("*** Begin Patch\n*** Delete File: a\n-x\n", 3, 1, "-x"),
+        (
+            "*** Begin Patch\n*** Update File: \n",
+            2,
+            17,
+            "*** Update File: ",
+        ),
+        (
+            "*** Begin Patch\n *** End of File\n",
+            2,
+            2,
+            " *** End of File",
+        ),
         (
             "*** Begin Patch\n*** Add File: a\n+x\n*** Move to: b\n",
             4,
+            1,
             "*** Move to: b",
         ),
         (
-            "*** Begin Patch\n*** Update File: a\n@@\n x\n\n*** Update File: b\n",
+            "*** Begin Patch\n*** Update File: a\n@@ f\n x\n\n*** Update File: b\n",
             3,
-            "a hunk that changes nothing",
+            1,
+            "@@ f",
+        ),
+        (
+            "*** Begin Patch\n*** Update File: a\n@@ f\n x\n@@ g\n-x\n",
+            3,
+            1,
+            "@@ f",
         ),
     ] {
         let error = parse(text).unwrap_err();
         assert_eq!(
-            (error.line, error.found.as_str()),
-            (line, found),
+            (error.line, error.column, error.found.as_str()),
+            (line, column, found),
             "{text:?}"
         );
         assert!(error.expected.len() > 20, "{text:?}: {error}");
     }
-    let error = parse(&format!("*** Begin Patch\n{}\u{1b}", "x".repeat(500))).unwrap_err();
-    assert!(error.found.chars().count() <= 121 && !error.found.contains('\u{1b}'));
+    let error = parse(&format!(
+        "*** Begin Patch\n\u{1b}\u{202e}{}",
+        "x".repeat(500)
+    ))
+    .unwrap_err();
+    assert_eq!(error.found, format!("  {}…", "x".repeat(118)));
+    assert_eq!(
+        parse("*** Begin Patch\n\u{7}hello\n")
+            .unwrap_err()
+            .to_string(),
+        "line 2, column 1 of the patch: ` hello`\n  expected `*** Add File: PATH`, `*** Update File: PATH`, \
+         `*** Delete File: PATH` or `*** End Patch`"
+    );
 }
 
 #[test]
@@ -166,17 +208,27 @@ fn patch() -> impl Strategy<Value = Patch> {
                 headers,
                 lines,
                 at_end,
-                line: 0,
+                ..PatchHunk::default()
             }
         });
     let operation = prop_oneof![
-        prop::collection::vec(text, 0..4).prop_map(|lines| FileOperation::Add { lines }),
-        Just(FileOperation::Delete),
+        prop::collection::vec(text, 0..4).prop_map(|lines| FileOperation::Add {
+            content: Content {
+                lines,
+                ends_without_newline: false,
+            },
+            mode: None,
+        }),
+        Just(FileOperation::Delete { content: None }),
         (
             prop::option::of("[a-z]{1,5}"),
             prop::collection::vec(hunk, 1..4)
         )
-            .prop_map(|(move_to, hunks)| FileOperation::Update { move_to, hunks }),
+            .prop_map(|(move_to, hunks)| FileOperation::Update {
+                move_to,
+                hunks,
+                mode: None,
+            }),
     ];
     prop::collection::vec(("[a-z/. ]{0,6}[a-z]", operation), 1..4).prop_map(|files| Patch {
         files: files
@@ -194,14 +246,17 @@ fn written(patch: &Patch) -> String {
     let mut text = "*** Begin Patch\n".to_owned();
     for file in &patch.files {
         match &file.operation {
-            FileOperation::Add { lines } => {
+            FileOperation::Add { content, .. } => {
                 text.push_str(&format!("*** Add File: {}\n", file.path));
-                lines
+                content
+                    .lines
                     .iter()
                     .for_each(|line| text.push_str(&format!("+{line}\n")));
             }
-            FileOperation::Delete => text.push_str(&format!("*** Delete File: {}\n", file.path)),
-            FileOperation::Update { move_to, hunks } => {
+            FileOperation::Delete { .. } => {
+                text.push_str(&format!("*** Delete File: {}\n", file.path))
+            }
+            FileOperation::Update { move_to, hunks, .. } => {
                 text.push_str(&format!("*** Update File: {}\n", file.path));
                 if let Some(target) = move_to {
                     text.push_str(&format!("*** Move to: {target}\n"));

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-const BEGIN: &str = "*** Begin Patch";
+pub(super) const BEGIN: &str = "*** Begin Patch";
 
 /// The patch text inside `text`.
 pub(super) fn unwrap(text: &str) -> Cow<'_, str> {
@@ -47,7 +47,8 @@ fn without_wrapper_end(text: &str) -> &str {
     let mut closing = Vec::new();
     for line in text.lines() {
         let line = line.trim();
-        if line.starts_with("***") {
+        // What follows is content. (A unified diff says itself where it ends.)
+        if line.starts_with("***") || line.starts_with("diff --git ") || line.starts_with("--- ") {
             break;
         }
         if line.starts_with("```") {
