@@ -91,11 +91,11 @@ fn declined_lines(plan: &Plan, decisions: &Decisions) -> Vec<String> {
     lines
 }
 
-/// A file without hunks, or a move whose lines were taken without it.
+/// A file without hunks, or a move or new mode without which the lines were taken.
 fn whole_file_declined(file: &FilePlan, decisions: &Decisions, index: usize) -> bool {
     let declined = !decisions.accepts_file(index, file);
     let lines_taken = file.hunks.iter().any(|hunk| decisions.accepts_hunk(hunk));
-    declined && (file.hunks.is_empty() || (file.target.is_some() && lines_taken))
+    declined && (file.hunks.is_empty() || (file.is_more_than_hunks() && lines_taken))
 }
 
 fn with_note(place: String, decision: Option<&Decision>) -> String {

@@ -6,7 +6,7 @@
 //! refuses the patch.
 
 use super::diff;
-use super::{Decision, Decisions, FilePlan, Plan};
+use super::{ChangeKind, Decision, Decisions, FilePlan, Plan};
 use std::cell::Cell;
 use std::fmt::Write as _;
 
@@ -40,16 +40,22 @@ impl Decisions {
     }
 
     /// Whether the file as a whole is taken: created, deleted, moved. A file with hunks follows them unless it
-    /// has a decision of its own, which only a move can use: its lines can be taken without the move.
+    /// has a decision of its own, which a move or a new mode can use: its lines can be taken without them.
     pub(crate) fn accepts_file(&self, index: usize, file: &FilePlan) -> bool {
         let by_hunks = file.hunks.iter().any(|hunk| self.accepts_hunk(hunk));
         match self.files.get(&index) {
-            Some(Decision::Accept) if file.hunks.is_empty() || file.target.is_some() => true,
-            Some(Decision::Reject { .. }) if file.hunks.is_empty() || file.target.is_some() => {
-                false
-            }
+            Some(Decision::Accept) if file.is_more_than_hunks() => true,
+            Some(Decision::Reject { .. }) if file.is_more_than_hunks() => false,
             Some(_) | None => by_hunks,
         }
+    }
+}
+
+impl FilePlan {
+    /// Whether the file has something to decide besides its hunks.
+    pub(crate) fn is_more_than_hunks(&self) -> bool {
+        let mode = self.new_mode.is_some() && self.kind == ChangeKind::Update;
+        self.hunks.is_empty() || self.target.is_some() || mode
     }
 }
 
