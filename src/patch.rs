@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod diff;
+pub mod encoding;
 pub mod journal;
 pub mod locate;
 pub mod plan;
@@ -17,6 +18,7 @@ mod unified;
 pub mod v4a;
 
 pub use apply::{ApplyError, apply};
+pub use encoding::Encoding;
 pub use journal::{Checkpoint, Journal, JournalError, Recovered, UndoError, Undone};
 pub use plan::{EditError, PlanError, plan};
 pub use select::{SelectError, selected};
@@ -95,7 +97,8 @@ impl Hunk {
     }
 }
 
-/// What a plan does to one file. `pre` is `None` for an added file, `post` for a deleted one.
+/// What a plan does to one file. `pre` is `None` for an added file, `post` for a deleted one. Both are text in
+/// UTF-8, whatever `encoding` the bytes on disk have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePlan {
     pub kind: ChangeKind,
@@ -104,8 +107,12 @@ pub struct FilePlan {
     pub target: Option<WorkspacePath>,
     pub pre: Option<Vec<u8>>,
     pub post: Option<Vec<u8>>,
+    /// Of the file on disk, before and after.
+    pub encoding: Encoding,
     /// Unix mode bits of the pre-image (or 0o644 for an added file).
     pub mode: u32,
+    /// The mode that the patch gives the file, where that is another one.
+    pub new_mode: Option<u32>,
     /// The loosest stage any hunk needed.
     pub stage: LocateStage,
     /// Reviewed one by one. A delete has one hunk with every line; an empty file none (reviewed whole:

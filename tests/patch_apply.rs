@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use descant::patch::{
-    self, ChangeKind, Decision, Decisions, FilePlan, HunkId, Journal, LocateStage, Plan,
+    self, ChangeKind, Decision, Decisions, Encoding, FilePlan, HunkId, Journal, LocateStage, Plan,
 };
 use descant::workspace::{Workspace, WorkspacePath};
 use std::collections::BTreeMap;
@@ -273,7 +273,9 @@ fn every_subset_of_hunks_equals_git_apply() {
                 target: None,
                 pre: Some(pre.clone().into_bytes()),
                 post: Some(post.into_bytes()),
+                encoding: Encoding::Utf8,
                 mode: 0o644,
+                new_mode: None,
                 stage: LocateStage::Exact,
                 hunks,
             }],

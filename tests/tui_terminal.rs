@@ -14,7 +14,7 @@
 use descant::agent::{AgentCommand, AgentEvent, ReviewId};
 use descant::conversation::{CallId, Effort, TurnId, Usage};
 use descant::patch::{
-    ChangeKind, Decision, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan,
+    ChangeKind, Decision, Encoding, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan,
 };
 use descant::tui;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -162,7 +162,9 @@ fn plan() -> Plan {
             target: None,
             pre: Some(b"a = 1\nb = 2\n".to_vec()),
             post: Some(b"a = 3\nb = 4\n".to_vec()),
+            encoding: Encoding::Utf8,
             mode: 0o644,
+            new_mode: None,
             stage: LocateStage::Exact,
             hunks: vec![hunk(0, 1, "a = 1", "a = 3"), hunk(1, 2, "b = 2", "b = 4")],
         }],

@@ -14,6 +14,14 @@ pub enum ApplyError {
         "{path}: changed on disk since the patch was made; nothing was written\n  read the file again and make a new patch"
     )]
     Changed { path: WorkspacePath },
+    #[error(
+        "{path}: `{character}` cannot be written in {encoding}, the file's encoding; nothing was written"
+    )]
+    Encoding {
+        path: WorkspacePath,
+        character: char,
+        encoding: &'static str,
+    },
     #[error(transparent)]
     Select(#[from] SelectError),
     #[error(transparent)]
@@ -40,13 +48,9 @@ pub fn apply(
     let selected = select::selected(plan, decisions)?;
     let mut changes = Vec::new();
     let mut transitions = Vec::new();
-    for (index, (file, bytes)) in plan.files.iter().zip(selected).enumerate() {
-        if let Some(change) = transition(
-            file,
-            bytes,
-            decisions.accepts_file(index, file),
-            &mut transitions,
-        ) {
+    for (index, (file, image)) in plan.files.iter().zip(selected).enumerate() {
+        let whole = decisions.accepts_file(index, file);
+        if let Some(change) = transition(file, image, whole, &mut transitions)? {
             changes.push(change);
         }
     }
@@ -64,76 +68,84 @@ pub fn apply(
     })
 }
 
-/// What the file becomes, as before and after states of the paths it touches.
+/// What the file becomes, as before and after states of the paths it touches. `whole`: also what is more than
+/// its lines, that it is created, removed, moved or has another mode.
 fn transition(
     file: &FilePlan,
-    bytes: Vec<u8>,
+    image: Vec<u8>,
     whole: bool,
     out: &mut Vec<Transition>,
-) -> Option<Change> {
-    let before = file.pre.as_ref().map(|pre| State {
-        bytes: pre.clone(),
-        mode: Mode::Exact(file.mode),
-    });
-    let changed = file.pre.as_deref() != Some(bytes.as_slice());
-    let exact = |bytes| {
-        Some(State {
-            bytes,
+) -> Result<Option<Change>, ApplyError> {
+    let changed = file.pre.as_deref() != Some(image.as_slice());
+    let path = || file.path.clone();
+    let (kind, target) = match (file.kind, &file.target) {
+        (ChangeKind::Move, Some(target)) if whole => (ChangeKind::Move, Some(target.clone())),
+        (ChangeKind::Add | ChangeKind::Delete, _) if whole => (file.kind, None),
+        (ChangeKind::Add | ChangeKind::Delete, _) => return Ok(None),
+        (ChangeKind::Update | ChangeKind::Move, _)
+            if changed || (whole && file.new_mode.is_some()) =>
+        {
+            (ChangeKind::Update, None)
+        }
+        (ChangeKind::Update | ChangeKind::Move, _) => return Ok(None),
+    };
+    let before = match &file.pre {
+        Some(pre) => Some(State {
+            bytes: encoded(file, pre.clone())?,
             mode: Mode::Exact(file.mode),
-        })
+        }),
+        None => None,
     };
-    let change = |kind, target| {
-        Some(Change {
-            kind,
-            path: file.path.clone(),
-            target,
-        })
+    let after = match kind {
+        ChangeKind::Delete => None,
+        ChangeKind::Add => Some(State {
+            mode: Mode::New {
+                executable: file.mode & 0o111 != 0,
+            },
+            bytes: encoded(file, image)?,
+        }),
+        ChangeKind::Update | ChangeKind::Move => Some(State {
+            bytes: encoded(file, image)?,
+            mode: Mode::Exact(match file.new_mode {
+                Some(mode) if whole => mode,
+                Some(_) | None => file.mode,
+            }),
+        }),
     };
-    let path = file.path.clone();
-    match (&file.kind, &file.target) {
-        (ChangeKind::Add, _) if whole => {
-            let mode = Mode::New {
-                executable: bytes.starts_with(b"#!"),
-            };
-            out.push(Transition {
-                path,
-                before: None,
-                after: Some(State { bytes, mode }),
-            });
-            change(ChangeKind::Add, None)
-        }
-        (ChangeKind::Delete, _) if whole => {
-            out.push(Transition {
-                path,
-                before,
-                after: None,
-            });
-            change(ChangeKind::Delete, None)
-        }
-        (ChangeKind::Add | ChangeKind::Delete, _) => None,
-        (ChangeKind::Move, Some(target)) if whole => {
+    match &target {
+        Some(target) => {
             out.push(Transition {
                 path: target.clone(),
                 before: None,
-                after: exact(bytes),
+                after,
             });
             out.push(Transition {
-                path,
+                path: path(),
                 before,
                 after: None,
             });
-            change(ChangeKind::Move, Some(target.clone()))
         }
-        (ChangeKind::Update | ChangeKind::Move, _) if changed => {
-            out.push(Transition {
-                path,
-                before,
-                after: exact(bytes),
-            });
-            change(ChangeKind::Update, None)
-        }
-        (ChangeKind::Update | ChangeKind::Move, _) => None,
+        None => out.push(Transition {
+            path: path(),
+            before,
+            after,
+        }),
     }
+    Ok(Some(Change {
+        kind,
+        path: path(),
+        target,
+    }))
+}
+
+fn encoded(file: &FilePlan, image: Vec<u8>) -> Result<Vec<u8>, ApplyError> {
+    file.encoding
+        .encode(image)
+        .map_err(|missing| ApplyError::Encoding {
+            path: file.path.clone(),
+            character: missing.character,
+            encoding: file.encoding.name(),
+        })
 }
 
 fn title(changes: &[Change]) -> String {

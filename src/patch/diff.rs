@@ -3,8 +3,9 @@
 //! Myers by `similar`, three lines of context, merged where git merges. The text comes from the images'
 //! bytes, never from the display lines of a [`Hunk`], so that line endings and missing newlines survive.
 
-use super::text::byte_lines;
+use super::text::{LineChange, byte_lines};
 use super::{ChangeKind, FilePlan, Hunk, HunkId, HunkLine, LineKind, Plan};
+use rustc_hash::FxHashMap;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,103 @@ pub(crate) const NO_NEWLINE: &str = "\\ No newline at end of file";
 /// The hunks from `pre` to `post`, numbered from 0 in this file.
 pub fn hunks(pre: &[u8], post: &[u8]) -> Vec<Hunk> {
     let (old, new) = (byte_lines(pre), byte_lines(post));
+    let same = |(a, b): &(&&[u8], &&[u8])| a == b;
+    let head = old.iter().zip(&new).take_while(same).count();
+    let (old_rest, new_rest) = (old.len() - head, new.len() - head);
+    let tail = old.iter().rev().zip(new.iter().rev());
+    let tail = tail.take(old_rest.min(new_rest)).take_while(same).count();
+    let middle = (head..old.len() - tail, head..new.len() - tail);
+    within(&old, &new, &[middle])
+}
+
+/// As [`hunks`], where it is known that the images differ nowhere but in `changes` (ascending and apart): only
+/// these are compared, so that a small patch to a long file costs little.
+pub(crate) fn hunks_within(pre: &[u8], post: &[u8], changes: &[LineChange]) -> Vec<Hunk> {
+    within(&byte_lines(pre), &byte_lines(post), changes)
+}
+
+fn within(old: &[&[u8]], new: &[&[u8]], changes: &[LineChange]) -> Vec<Hunk> {
     let deadline = Instant::now().checked_add(DEADLINE);
-    let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, deadline);
-    group_diff_ops(ops, CONTEXT)
+    let mut ops = Ops::default();
+    let mut at = 0;
+    for (old_range, new_range) in changes {
+        ops.equal(
+            at,
+            new_range.start - (old_range.start - at),
+            old_range.start - at,
+        );
+        ops.compare(old, new, (old_range.clone(), new_range.clone()), deadline);
+        at = old_range.end;
+    }
+    let new_at = changes.last().map_or(0, |(_, new_range)| new_range.end);
+    ops.equal(at, new_at, old.len() - at);
+    group_diff_ops(ops.0, CONTEXT)
         .iter()
         .enumerate()
-        .map(|(id, group)| hunk(HunkId(id), group, &old, &new))
+        .map(|(id, group)| hunk(HunkId(id), group, old, new))
         .collect()
+}
+
+/// Operations in order; equal stretches that meet are one, as the grouping expects.
+#[derive(Default)]
+struct Ops(Vec<DiffOp>);
+
+impl Ops {
+    fn equal(&mut self, old_index: usize, new_index: usize, len: usize) {
+        match self.0.last_mut() {
+            _ if len == 0 => {}
+            Some(DiffOp::Equal { len: before, .. }) => *before += len,
+            Some(_) | None => self.0.push(DiffOp::Equal {
+                old_index,
+                new_index,
+                len,
+            }),
+        }
+    }
+
+    fn compare(
+        &mut self,
+        old: &[&[u8]],
+        new: &[&[u8]],
+        (old_range, new_range): LineChange,
+        deadline: Option<Instant>,
+    ) {
+        let (old_from, new_from) = (old_range.start, new_range.start);
+        let old = old.get(old_range).unwrap_or_default();
+        let new = new.get(new_range).unwrap_or_default();
+        // Lines as numbers: Myers compares the same ones many times.
+        let mut numbers: FxHashMap<&[u8], usize> = FxHashMap::default();
+        let mut both = Vec::with_capacity(old.len() + new.len());
+        for line in old.iter().chain(new) {
+            let next = numbers.len();
+            both.push(*numbers.entry(*line).or_insert(next));
+        }
+        let (old, new) = both.split_at(old.len());
+        for op in capture_diff_slices_deadline(Algorithm::Myers, old, new, deadline) {
+            let old_index = op.old_range().start + old_from;
+            let new_index = op.new_range().start + new_from;
+            let (old_len, new_len) = (op.old_range().len(), op.new_range().len());
+            match op {
+                DiffOp::Equal { len, .. } => self.equal(old_index, new_index, len),
+                DiffOp::Delete { .. } => self.0.push(DiffOp::Delete {
+                    old_index,
+                    old_len,
+                    new_index,
+                }),
+                DiffOp::Insert { .. } => self.0.push(DiffOp::Insert {
+                    old_index,
+                    new_index,
+                    new_len,
+                }),
+                DiffOp::Replace { .. } => self.0.push(DiffOp::Replace {
+                    old_index,
+                    old_len,
+                    new_index,
+                    new_len,
+                }),
+            }
+        }
+    }
 }
 
 fn hunk(id: HunkId, group: &[DiffOp], old: &[&[u8]], new: &[&[u8]]) -> Hunk {
@@ -126,14 +217,21 @@ fn write_file(out: &mut Vec<u8>, file: &FilePlan) {
     let old_name = quoted("a/", file.path.as_str());
     let target = file.target.as_ref().unwrap_or(&file.path);
     let new_name = quoted("b/", target.as_str());
-    let mode = if file.mode & 0o111 != 0 {
-        "100755"
-    } else {
-        "100644"
+    let git_mode = |mode: u32| {
+        if mode & 0o111 != 0 {
+            "100755"
+        } else {
+            "100644"
+        }
     };
+    let mode = git_mode(file.mode);
     let mut head = format!("diff --git {old_name} {new_name}\n");
+    let new_mode = git_mode(file.new_mode.unwrap_or(file.mode));
+    if new_mode != mode && matches!(file.kind, ChangeKind::Update | ChangeKind::Move) {
+        head.push_str(&format!("old mode {mode}\nnew mode {new_mode}\n"));
+    }
     match file.kind {
-        ChangeKind::Add => head.push_str(&format!("new file mode {mode}\n")),
+        ChangeKind::Add => head.push_str(&format!("new file mode {new_mode}\n")),
         ChangeKind::Delete => head.push_str(&format!("deleted file mode {mode}\n")),
         ChangeKind::Move => head.push_str(&format!(
             "rename from {}\nrename to {}\n",

@@ -5,6 +5,7 @@
 
 mod edit;
 mod error;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -12,12 +13,13 @@ pub use edit::EditError;
 pub use error::PlanError;
 
 use super::diff;
+use super::encoding::{self, Encoding};
 use super::locate;
 use super::text::{Ending, MAX_EDITED, NotText, Text};
 use super::v4a::{Content, FileOperation, FilePatch, FinalNewline, Patch, PatchHunk};
-use super::{ChangeKind, FilePlan, HunkId, LocateStage, Plan};
+use super::{ChangeKind, FilePlan, Hunk, HunkId, LocateStage, Plan};
 use crate::workspace::{FileContent, Workspace, WorkspaceError, WorkspacePath};
-use std::collections::BTreeMap;
+use names::Names;
 
 /// Locates the patch against the files as they are now.
 pub fn plan(workspace: &Workspace, patch: &Patch) -> Result<Plan, PlanError> {
@@ -49,9 +51,11 @@ pub fn plan(workspace: &Workspace, patch: &Patch) -> Result<Plan, PlanError> {
     };
     for (file, (path, target)) in patch.files.iter().zip(targets) {
         plan.files.push(match &file.operation {
-            FileOperation::Add { content, .. } => added(workspace, path, content)?,
+            FileOperation::Add { content, mode } => added(workspace, path, content, *mode)?,
             FileOperation::Delete { content } => deleted(workspace, path, content.as_ref())?,
-            FileOperation::Update { hunks, .. } => updated(workspace, path, target, hunks)?,
+            FileOperation::Update { hunks, mode, .. } => {
+                updated(workspace, path, target, hunks, *mode)?
+            }
         });
     }
     plan.renumber();
@@ -75,6 +79,7 @@ fn added(
     workspace: &Workspace,
     path: WorkspacePath,
     content: &Content,
+    asked: Option<u32>,
 ) -> Result<FilePlan, PlanError> {
     if workspace.exists(&path)? {
         return Err(PlanError::AddExists { path });
@@ -91,10 +96,10 @@ fn added(
         });
     }
     let post = post.into_bytes();
-    let mode = if post.starts_with(b"#!") {
-        0o755
-    } else {
-        0o644
+    let mode = match asked {
+        Some(mode) => mode,
+        None if post.starts_with(b"#!") => 0o755,
+        None => 0o644,
     };
     Ok(FilePlan {
         kind: ChangeKind::Add,
@@ -103,7 +108,9 @@ fn added(
         hunks: diff::hunks(&[], &post),
         pre: None,
         post: Some(post),
+        encoding: Encoding::Utf8,
         mode,
+        new_mode: None,
         stage: LocateStage::Exact,
     })
 }
@@ -113,23 +120,22 @@ fn deleted(
     path: WorkspacePath,
     expected: Option<&Content>,
 ) -> Result<FilePlan, PlanError> {
-    let content = read(workspace, &path)?;
-    match Text::parse(&content.bytes) {
-        Err(why) => return Err(binary(path, why)),
-        Ok(text) => {
-            if let Some(expected) = expected {
-                still_holds(&path, &text, expected)?;
-            }
-        }
+    let FileContent { bytes, mode } = read(workspace, &path)?;
+    let refused = |why| binary(path.clone(), why);
+    let (encoding, pre) = encoding::decode(bytes).map_err(refused)?;
+    if let Some(expected) = expected {
+        still_holds(&path, &Text::parse(&pre).map_err(refused)?, expected)?;
     }
     Ok(FilePlan {
         kind: ChangeKind::Delete,
         path,
         target: None,
-        hunks: diff::hunks(&content.bytes, &[]),
-        pre: Some(content.bytes),
+        hunks: diff::hunks(&pre, &[]),
+        pre: Some(pre),
         post: None,
-        mode: content.mode,
+        encoding,
+        mode,
+        new_mode: None,
         stage: LocateStage::Exact,
     })
 }
@@ -153,11 +159,13 @@ fn still_holds(path: &WorkspacePath, text: &Text<'_>, expected: &Content) -> Res
     })
 }
 
+/// `asked`: the mode that the patch asks for, 0o644 or 0o755.
 fn updated(
     workspace: &Workspace,
     path: WorkspacePath,
     target: Option<WorkspacePath>,
     hunks: &[PatchHunk],
+    asked: Option<u32>,
 ) -> Result<FilePlan, PlanError> {
     let FileContent { bytes, mode } = read(workspace, &path)?;
     if let Some(target) = &target {
@@ -169,13 +177,11 @@ fn updated(
         }
         refuse_case_twin(workspace, target)?;
     }
-    let (post, stage) = match Text::parse(&bytes) {
-        // A file moved as it is need not be text.
-        _ if hunks.is_empty() => (bytes.clone(), LocateStage::Exact),
-        Ok(text) => replaced(&path, &text, hunks)?,
-        Err(why) => return Err(binary(path, why)),
-    };
-    if target.is_none() && post == bytes {
+    let edited = edited(&path, bytes, hunks)?;
+    let new_mode = asked
+        .map(|asked| with_executable(mode, asked))
+        .filter(|new_mode| *new_mode != mode);
+    if target.is_none() && new_mode.is_none() && edited.post == edited.pre {
         return Err(PlanError::NoChange { path });
     }
     let kind = if target.is_some() {
@@ -183,25 +189,55 @@ fn updated(
     } else {
         ChangeKind::Update
     };
-    let hunks = diff::hunks(&bytes, &post);
     Ok(FilePlan {
         kind,
         path,
         target,
-        hunks,
-        pre: Some(bytes),
-        post: Some(post),
+        pre: Some(edited.pre),
+        post: Some(edited.post),
+        encoding: edited.encoding,
         mode,
-        stage,
+        new_mode,
+        stage: edited.stage,
+        hunks: edited.hunks,
     })
 }
 
-fn replaced(
-    path: &WorkspacePath,
-    text: &Text<'_>,
-    hunks: &[PatchHunk],
-) -> Result<(Vec<u8>, LocateStage), PlanError> {
-    let lines: Vec<&str> = text.lines.iter().map(|line| line.text.as_ref()).collect();
+/// The file's mode with the executable bits of `asked`: executable for whoever may read it, or for nobody.
+fn with_executable(mode: u32, asked: u32) -> u32 {
+    if asked & 0o111 == 0 {
+        mode & !0o111
+    } else {
+        mode | ((mode & 0o444) >> 2)
+    }
+}
+
+struct Edited {
+    encoding: Encoding,
+    pre: Vec<u8>,
+    post: Vec<u8>,
+    hunks: Vec<Hunk>,
+    stage: LocateStage,
+}
+
+fn edited(path: &WorkspacePath, bytes: Vec<u8>, hunks: &[PatchHunk]) -> Result<Edited, PlanError> {
+    if hunks.is_empty() {
+        // A file moved as it is need not be text.
+        return Ok(Edited {
+            encoding: Encoding::Utf8,
+            post: bytes.clone(),
+            pre: bytes,
+            hunks: Vec::new(),
+            stage: LocateStage::Exact,
+        });
+    }
+    if is_lfs_pointer(&bytes) {
+        return Err(PlanError::LfsPointer { path: path.clone() });
+    }
+    let refused = |why| binary(path.clone(), why);
+    let (encoding, pre) = encoding::decode(bytes).map_err(refused)?;
+    let text = Text::parse(&pre).map_err(refused)?;
+    let lines: Vec<&str> = text.lines.iter().map(|line| line.text).collect();
     let located = locate::locate(&lines, hunks).map_err(|error| PlanError::Locate {
         path: path.clone(),
         count: hunks.len(),
@@ -224,11 +260,57 @@ fn replaced(
         .flat_map(|place| place.changes)
         .collect();
     changes.sort_by_key(|(range, _)| (range.start, range.end));
-    let post = match ends_with_newline {
-        Some(ends_with_newline) => text.replace_and_end(&changes, ends_with_newline),
-        None => text.replace(&changes),
+    // A hunk that says so was placed at the end of the file.
+    let final_newline = hunks.iter().find_map(|hunk| match hunk.final_newline {
+        FinalNewline::Keep => None,
+        FinalNewline::Add => Some(true),
+        FinalNewline::Remove => Some(false),
+    });
+    let (post, differing) = text.replace(&changes, final_newline);
+    if encoding != Encoding::Utf8
+        && let Err(missing) = encoding.encode(post.clone())
+    {
+        return Err(PlanError::Unencodable {
+            path: path.clone(),
+            line: missing.line,
+            character: missing.character,
+            encoding: encoding.name(),
+        });
+    }
+    // A BOM belongs to the first line of an image, whichever line that is.
+    let hunks = if text.bom || final_newline.is_some() {
+        diff::hunks(&pre, &post)
+    } else {
+        diff::hunks_within(&pre, &post, &differing)
     };
-    Ok((post, stage))
+    Ok(Edited {
+        encoding,
+        pre,
+        post,
+        hunks,
+        stage,
+    })
+}
+
+/// What Git LFS leaves in the place of a file that it has not fetched (its specification, version 1).
+fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    const LONGEST: usize = 1024;
+    if bytes.len() > LONGEST {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let mut lines = text.lines();
+    let version = lines.next().is_some_and(|line| {
+        line == "version https://git-lfs.github.com/spec/v1"
+            || line == "version https://hawser.github.com/spec/v1"
+    });
+    let has = |name: &str| {
+        text.lines()
+            .any(|line| line.strip_prefix(name).is_some_and(|rest| !rest.is_empty()))
+    };
+    version && has("oid sha256:") && has("size ")
 }
 
 fn read(workspace: &Workspace, path: &WorkspacePath) -> Result<FileContent, PlanError> {
@@ -243,7 +325,9 @@ fn read(workspace: &Workspace, path: &WorkspacePath) -> Result<FileContent, Plan
 fn binary(path: WorkspacePath, why: NotText) -> PlanError {
     let why = match why {
         NotText::Nul => "it contains a NUL byte",
-        NotText::NotUtf8 => "it is not UTF-8",
+        NotText::NotUtf8 => "it is neither UTF-8 nor Latin-1",
+        NotText::DamagedUtf8 => "it is UTF-8 with damaged characters",
+        NotText::DamagedUtf16 => "it is UTF-16 with damaged characters",
     };
     PlanError::Binary { path, why }
 }
@@ -255,59 +339,6 @@ fn refuse_case_twin(workspace: &Workspace, path: &WorkspacePath) -> Result<(), P
             other,
         }),
         None => Ok(()),
-    }
-}
-
-/// Every name that the patch uses, by its folded form, with all folders above it.
-#[derive(Default)]
-struct Names {
-    files: BTreeMap<String, WorkspacePath>,
-    folders: BTreeMap<String, WorkspacePath>,
-}
-
-impl Names {
-    fn claim(&mut self, path: &WorkspacePath) -> Result<(), PlanError> {
-        let folded = path.as_str().to_lowercase();
-        if let Some(other) = self
-            .files
-            .get(&folded)
-            .or_else(|| self.folders.get(&folded))
-        {
-            return Err(self.clash(path, other));
-        }
-        for folder in path.ancestors() {
-            let folded = folder.as_str().to_lowercase();
-            if let Some(other) = self.files.get(&folded) {
-                return Err(self.clash(path, other));
-            }
-            match self.folders.get(&folded) {
-                Some(other) if *other != folder => {
-                    return Err(PlanError::CaseTwin {
-                        path: path.clone(),
-                        other: other.to_string(),
-                    });
-                }
-                _ => self.folders.insert(folded, folder),
-            };
-        }
-        self.files.insert(folded, path.clone());
-        Ok(())
-    }
-
-    fn clash(&self, path: &WorkspacePath, other: &WorkspacePath) -> PlanError {
-        if path == other {
-            PlanError::Twice { path: path.clone() }
-        } else if path.as_str().len() == other.as_str().len() {
-            PlanError::CaseTwin {
-                path: path.clone(),
-                other: other.to_string(),
-            }
-        } else {
-            PlanError::FileAndFolder {
-                path: path.clone(),
-                other: other.clone(),
-            }
-        }
     }
 }
 

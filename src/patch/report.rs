@@ -72,11 +72,11 @@ fn declined_lines(plan: &Plan, decisions: &Decisions) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, file) in plan.files.iter().enumerate() {
         if whole_file_declined(file, decisions, index) {
-            let what = match &file.target {
-                Some(target) if !file.hunks.is_empty() => {
-                    format!("{} (move to {target})", file.path)
-                }
-                Some(_) | None => file.path.to_string(),
+            let what = match (&file.target, file.new_mode) {
+                _ if file.hunks.is_empty() => file.path.to_string(),
+                (Some(target), _) => format!("{} (move to {target})", file.path),
+                (None, Some(mode)) => format!("{} (mode {:o})", file.path, mode & 0o777),
+                (None, None) => file.path.to_string(),
             };
             lines.push(with_note(what, decisions.files.get(&index)));
         }
@@ -94,7 +94,7 @@ fn declined_lines(plan: &Plan, decisions: &Decisions) -> Vec<String> {
     lines
 }
 
-/// A file without hunks; or a move that was declined by itself and not only with its lines.
+/// A file without hunks; or a move or a new mode that was declined by itself and not only with the lines.
 fn whole_file_declined(file: &FilePlan, decisions: &Decisions, index: usize) -> bool {
     let lines_taken = file.hunks.iter().any(|hunk| decisions.accepts_hunk(hunk));
     let by_itself = lines_taken || decisions.files.contains_key(&index);

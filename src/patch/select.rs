@@ -1,14 +1,13 @@
 //! The chosen hunks of a plan, applied by libgit2 to the pre-images.
 //!
 //! Everything happens in a repository that exists only in memory: no file, no configuration, no filter and
-//! no hook can take part. The files stand in its tree under their numbers, so no path of the user's is ever
-//! given to libgit2. The result is compared with a splice of the same lines; a difference is our bug and
-//! refuses the patch.
+//! no hook can take part. The hunks' lines stand in its tree under numbers, so no path of the user's is ever
+//! given to libgit2. What comes back is compared with the same lines of the images; a difference is our bug
+//! and refuses the patch.
 
 use super::diff;
-use super::{Decision, Decisions, FilePlan, Plan};
+use super::{ChangeKind, Decision, Decisions, FilePlan, Plan};
 use std::cell::Cell;
-use std::fmt::Write as _;
 
 /// Files of a plan that libgit2 could not put together. Always our bug.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +21,11 @@ pub enum SelectError {
 }
 
 impl FilePlan {
-    /// Whether something happens to the file that is none of its hunks' and has a decision of its own: it moves, or
-    /// it has no hunks at all.
+    /// Whether something happens to the file that is none of its hunks' and has a decision of its own: it moves, its
+    /// mode changes, or it has no hunks at all.
     pub fn is_decided_whole(&self) -> bool {
-        self.hunks.is_empty() || self.target.is_some()
+        let mode = self.new_mode.is_some() && self.kind == ChangeKind::Update;
+        self.hunks.is_empty() || self.target.is_some() || mode
     }
 }
 
@@ -48,7 +48,7 @@ impl Decisions {
     }
 
     /// Whether the file as a whole is taken: created, deleted, moved. A file with hunks follows them unless it
-    /// has a decision of its own, which only a move can use: its lines can be taken without the move.
+    /// has a decision of its own, which a move or a new mode can use: its lines can be taken without them.
     pub(crate) fn accepts_file(&self, index: usize, file: &FilePlan) -> bool {
         let by_hunks = file.hunks.iter().any(|hunk| self.accepts_hunk(hunk));
         match self.files.get(&index) {
@@ -61,93 +61,200 @@ impl Decisions {
 
 /// The post-image of every file with only the accepted hunks in it, in plan order.
 pub fn selected(plan: &Plan, decisions: &Decisions) -> Result<Vec<Vec<u8>>, SelectError> {
-    let odb = git2::Odb::new()?;
-    odb.add_new_mempack_backend(1)?;
-    let repository = git2::Repository::from_odb(odb)?;
-
-    let mut tree = repository.treebuilder(None)?;
-    let mut patch = Vec::new();
-    for (index, file) in plan.files.iter().enumerate() {
-        let pre = file.pre.as_deref().unwrap_or_default();
-        tree.insert(index.to_string(), repository.blob(pre)?, 0o100_644)?;
-        if !file.hunks.is_empty() {
-            write_patch(&mut patch, index, file);
-        }
-    }
-    let tree = repository.find_tree(tree.write()?)?;
-
-    let mut bytes: Vec<Vec<u8>> = plan
+    let images: Vec<_> = plan.files.iter().map(diff::images).collect();
+    let bundles = bundles(plan, &images, decisions);
+    let mut results: Vec<Vec<u8>> = plan
         .files
         .iter()
-        .map(|file| file.pre.clone().unwrap_or_default())
+        .map(|file| Vec::with_capacity(file.pre.as_ref().map_or(0, Vec::len)))
         .collect();
-    if !patch.is_empty() {
-        let accepted: Vec<bool> = plan
-            .hunks()
-            .map(|hunk| decisions.accepts_hunk(hunk))
-            .collect();
-        let parsed = git2::Diff::from_buffer(&patch)?;
-        // libgit2 asks hunk by hunk in the order of the text.
-        let next = Cell::new(0);
-        let mut options = git2::ApplyOptions::new();
-        options.hunk_callback(|_| {
-            let at = next.get();
-            next.set(at + 1);
-            accepted.get(at).copied().unwrap_or(false)
-        });
-        let index = repository.apply_to_tree(&tree, &parsed, Some(&mut options))?;
-        for entry in index.iter() {
-            let number = std::str::from_utf8(&entry.path)
-                .ok()
-                .and_then(|name| name.parse::<usize>().ok());
-            if let Some(slot) = number.and_then(|number| bytes.get_mut(number)) {
-                *slot = repository.find_blob(entry.id)?.content().to_vec();
+    // How far the lines of each pre-image are taken over.
+    let mut reached = vec![0; plan.files.len()];
+    for (bundle, bytes) in bundles.iter().zip(applied(&bundles)?) {
+        let mut rest = bytes.as_slice();
+        for piece in &bundle.pieces {
+            let file = plan.files.get(piece.file);
+            let differs = || SelectError::Differs {
+                path: file.map(|file| file.path.to_string()).unwrap_or_default(),
+            };
+            let wanted = if piece.accepted {
+                &piece.new
+            } else {
+                &piece.old
+            };
+            let (part, after) = rest.split_at_checked(wanted.len()).ok_or_else(differs)?;
+            if part != wanted {
+                return Err(differs());
+            }
+            rest = after;
+            if let (Some(result), Some(at), Some((old, _))) = (
+                results.get_mut(piece.file),
+                reached.get_mut(piece.file),
+                images.get(piece.file),
+            ) {
+                extend(result, old.get(*at..piece.lines.start));
+                result.extend_from_slice(part);
+                *at = piece.lines.end;
             }
         }
-    }
-    for (file, bytes) in plan.files.iter().zip(&bytes) {
-        if *bytes != splice(file, decisions) {
+        if !rest.is_empty() {
+            let last = bundle.pieces.last();
+            let file = last.and_then(|piece| plan.files.get(piece.file));
             return Err(SelectError::Differs {
-                path: file.path.to_string(),
+                path: file.map(|file| file.path.to_string()).unwrap_or_default(),
             });
         }
     }
-    Ok(bytes)
+    for ((result, at), (old, _)) in results.iter_mut().zip(reached).zip(&images) {
+        extend(result, old.get(at..));
+    }
+    Ok(results)
 }
 
-/// The file's patch under its number. It always updates: an added file updates the empty one.
-fn write_patch(out: &mut Vec<u8>, index: usize, file: &FilePlan) {
-    let (old, new) = diff::images(file);
-    let mut head = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        head,
-        "diff --git a/{index} b/{index}\nindex 0000000..0000000 100644\n--- a/{index}\n+++ b/{index}"
-    );
-    out.extend_from_slice(head.as_bytes());
-    for hunk in &file.hunks {
-        // libgit2 takes the new start for the place also when the new side is empty, where git's format
-        // names the line before; so the place is what we write.
-        let (old_start, new_start) = (hunk.old_range().start + 1, hunk.new_range().start + 1);
-        let head = format!(
-            "@@ -{old_start},{} +{new_start},{} @@\n",
-            hunk.old_lines, hunk.new_lines
-        );
-        out.extend_from_slice(head.as_bytes());
-        diff::write_body(out, hunk, &old, &new);
+fn extend(bytes: &mut Vec<u8>, lines: Option<&[&[u8]]>) {
+    for line in lines.unwrap_or_default() {
+        bytes.extend_from_slice(line);
     }
 }
 
+/// Hunks that libgit2 gets as one file: their old lines, and a patch of them. libgit2 moves all lines behind a
+/// hunk and hashes the whole file, so of long files only the hunks are given to it, not too many at once.
+#[derive(Default)]
+struct Bundle {
+    pieces: Vec<Piece>,
+    patch: Vec<u8>,
+    old_lines: usize,
+    new_lines: usize,
+}
+
+/// Hunks of a bundle at most.
+const BUNDLE: usize = 64;
+
+struct Piece {
+    /// Index in the plan.
+    file: usize,
+    /// Of the pre-image, from 0.
+    lines: std::ops::Range<usize>,
+    accepted: bool,
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+impl Bundle {
+    fn is_full(&self) -> bool {
+        // A last line without its newline can only be the last.
+        let open = |bytes: &[u8]| !bytes.is_empty() && !bytes.ends_with(b"\n");
+        self.pieces.len() == BUNDLE
+            || self
+                .pieces
+                .last()
+                .is_some_and(|piece| open(&piece.old) || open(&piece.new))
+    }
+}
+
+type Images<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
+
+fn bundles(plan: &Plan, images: &[Images<'_>], decisions: &Decisions) -> Vec<Bundle> {
+    let mut bundles = Vec::new();
+    let mut bundle = Bundle::default();
+    for (index, (file, (old, new))) in plan.files.iter().zip(images).enumerate() {
+        for hunk in &file.hunks {
+            if bundle.is_full() {
+                bundles.push(std::mem::take(&mut bundle));
+            }
+            // libgit2 takes the new start for the place also when the new side is empty, where git's format
+            // names the line before; so the place is what we write.
+            let head = format!(
+                "@@ -{},{} +{},{} @@\n",
+                bundle.old_lines + 1,
+                hunk.old_lines,
+                bundle.new_lines + 1,
+                hunk.new_lines
+            );
+            bundle.patch.extend_from_slice(head.as_bytes());
+            diff::write_body(&mut bundle.patch, hunk, old, new);
+            bundle.old_lines += hunk.old_lines;
+            bundle.new_lines += hunk.new_lines;
+            bundle.pieces.push(Piece {
+                file: index,
+                lines: hunk.old_range(),
+                accepted: decisions.accepts_hunk(hunk),
+                old: old.get(hunk.old_range()).unwrap_or_default().concat(),
+                new: new.get(hunk.new_range()).unwrap_or_default().concat(),
+            });
+        }
+    }
+    if !bundle.pieces.is_empty() {
+        bundles.push(bundle);
+    }
+    bundles
+}
+
+/// What libgit2 makes of every bundle with its accepted hunks.
+fn applied(bundles: &[Bundle]) -> Result<Vec<Vec<u8>>, SelectError> {
+    if bundles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let odb = git2::Odb::new()?;
+    odb.add_new_mempack_backend(1)?;
+    let repository = git2::Repository::from_odb(odb)?;
+    let mut tree = repository.treebuilder(None)?;
+    let mut patch = Vec::new();
+    let mut results = Vec::with_capacity(bundles.len());
+    for (index, bundle) in bundles.iter().enumerate() {
+        let old: Vec<u8> = bundle
+            .pieces
+            .iter()
+            .flat_map(|piece| &piece.old)
+            .copied()
+            .collect();
+        tree.insert(name(index), repository.blob(&old)?, 0o100_644)?;
+        results.push(old);
+        // Always an update: an added file updates the empty one.
+        let name = name(index);
+        let head = format!(
+            "diff --git a/{name} b/{name}\nindex 0000000..0000000 100644\n--- a/{name}\n+++ b/{name}\n"
+        );
+        patch.extend_from_slice(head.as_bytes());
+        patch.extend_from_slice(&bundle.patch);
+    }
+    let tree = repository.find_tree(tree.write()?)?;
+    let parsed = git2::Diff::from_buffer(&patch)?;
+    // libgit2 asks hunk by hunk in the order of the text.
+    let accepted: Vec<bool> = bundles
+        .iter()
+        .flat_map(|bundle| &bundle.pieces)
+        .map(|piece| piece.accepted)
+        .collect();
+    let next = Cell::new(0);
+    let mut options = git2::ApplyOptions::new();
+    options.hunk_callback(|_| {
+        let at = next.get();
+        next.set(at + 1);
+        accepted.get(at).copied().unwrap_or(false)
+    });
+    let index = repository.apply_to_tree(&tree, &parsed, Some(&mut options))?;
+    for entry in index.iter() {
+        let number = std::str::from_utf8(&entry.path)
+            .ok()
+            .and_then(|name| name.parse::<usize>().ok());
+        if let Some(slot) = number.and_then(|number| results.get_mut(number)) {
+            *slot = repository.find_blob(entry.id)?.content().to_vec();
+        }
+    }
+    Ok(results)
+}
+
+/// All of one length, so that every order of them is that of the numbers.
+fn name(index: usize) -> String {
+    format!("{index:010}")
+}
+
 /// The same by hand: the accepted ranges of the post-image in place of those of the pre-image.
+#[cfg(test)]
 pub(crate) fn splice(file: &FilePlan, decisions: &Decisions) -> Vec<u8> {
     let (old, new) = diff::images(file);
     let mut out = Vec::new();
-    let mut put = |lines: Option<&[&[u8]]>| {
-        lines
-            .unwrap_or_default()
-            .iter()
-            .for_each(|line| out.extend_from_slice(line))
-    };
     let mut at = 0;
     for hunk in file
         .hunks
@@ -155,11 +262,11 @@ pub(crate) fn splice(file: &FilePlan, decisions: &Decisions) -> Vec<u8> {
         .filter(|hunk| decisions.accepts_hunk(hunk))
     {
         let range = hunk.old_range();
-        put(old.get(at..range.start));
-        put(new.get(hunk.new_range()));
+        extend(&mut out, old.get(at..range.start));
+        extend(&mut out, new.get(hunk.new_range()));
         at = range.end;
     }
-    put(old.get(at..));
+    extend(&mut out, old.get(at..));
     out
 }
 

@@ -7,7 +7,9 @@
 )]
 
 use super::keymap;
-use crate::patch::{ChangeKind, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan};
+use crate::patch::{
+    ChangeKind, Encoding, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan,
+};
 use crossterm::event::KeyEvent;
 
 /// `abc<Enter><Ctrl+C>` as key events.
@@ -77,7 +79,9 @@ pub fn file(kind: ChangeKind, path: &str, stage: LocateStage, hunks: Vec<Hunk>) 
         kind,
         path,
         target: None,
+        encoding: Encoding::Utf8,
         mode: 0o644,
+        new_mode: None,
         stage,
         hunks,
     }

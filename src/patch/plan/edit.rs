@@ -3,8 +3,8 @@
 //! Both keep the plan's one invariant: the post-image is the pre-image with every hunk applied.
 
 use crate::patch::diff::{self, NO_NEWLINE};
-use crate::patch::text::{BOM, Ending, Text, byte_lines};
-use crate::patch::{ChangeKind, FilePlan, Hunk, HunkId, HunkLine, LineKind, Plan};
+use crate::patch::text::{BOM, Text, byte_lines};
+use crate::patch::{ChangeKind, Encoding, FilePlan, Hunk, HunkId, HunkLine, LineKind, Plan};
 
 /// Why an edited hunk is not taken. Line numbers count the lines of the edited text from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,15 @@ pub enum EditError {
         line: usize,
         expected: String,
         found: String,
+    },
+    #[error(
+        "`{}` (U+{:04X}) cannot be written in {encoding}, the file's encoding\n  use other characters, or save the file as UTF-8 first",
+        character.escape_debug(),
+        u32::from(*character)
+    )]
+    Unencodable {
+        character: char,
+        encoding: &'static str,
     },
     #[error("the edited hunk changes nothing\n  decline the hunk instead")]
     NoChange,
@@ -123,23 +132,33 @@ fn edit(file: &mut FilePlan, at: usize, new_text: &str) -> Result<(), EditError>
     }
 
     let pre = file.pre.as_deref().unwrap_or_default();
-    let text = Text::parse(pre).unwrap_or(Text {
-        bom: false,
-        lines: Vec::new(),
-    });
-    let ending = match text.ending_near(&hunk.old_range()) {
-        Ending::CrLf => &b"\r\n"[..],
-        Ending::Lf | Ending::None => &b"\n"[..],
-    };
+    let text = Text::parse(pre).unwrap_or_else(|_| Text::empty());
+    let mut ending = &b"\n"[..];
     let mut brought: Vec<u8> = Vec::new();
     let mut old_at = hunk.old_range().start;
-    for line in &lines {
+    // The removed lines of the run of changes that we are in, and how many lines came in their place.
+    let mut run = (old_at..old_at, 0);
+    for (index, line) in lines.iter().enumerate() {
+        let starts_run = index
+            .checked_sub(1)
+            .and_then(|before| lines.get(before))
+            .is_none_or(|before| before.kind == LineKind::Context);
+        if starts_run {
+            let rest = lines.get(index..).unwrap_or_default().iter();
+            let removed = rest
+                .take_while(|line| line.kind != LineKind::Context)
+                .filter(|line| line.kind == LineKind::Removed)
+                .count();
+            run = (old_at..old_at + removed, 0);
+        }
         match line.kind {
             LineKind::Context => {
                 brought.extend_from_slice(old.get(old_at).copied().unwrap_or_default())
             }
             LineKind::Removed => {}
             LineKind::Added => {
+                ending = text.ending_of(&run.0, run.1).as_bytes();
+                run.1 += 1;
                 // A context line that was the last without a newline is not the last any more.
                 if !brought.is_empty() && !brought.ends_with(b"\n") {
                     brought.extend_from_slice(ending);
@@ -175,6 +194,14 @@ fn edit(file: &mut FilePlan, at: usize, new_text: &str) -> Result<(), EditError>
     }
     if post == pre {
         return Err(EditError::NoChange);
+    }
+    if file.encoding != Encoding::Utf8
+        && let Err(missing) = file.encoding.encode(post.clone())
+    {
+        return Err(EditError::Unencodable {
+            character: missing.character,
+            encoding: file.encoding.name(),
+        });
     }
 
     // The hunk keeps its place; what it became is compared anew, the others only move.

@@ -40,6 +40,22 @@ pub enum PlanError {
         "{path}: the file is not what the patch deletes, from line {line} on\n  read the file again, or use `*** Delete File:` to delete it as it is"
     )]
     DeletedDiffers { path: WorkspacePath, line: usize },
+    #[error(
+        "{path}: line {line} would have `{}` (U+{:04X}), which its encoding {encoding} cannot hold\n  write it with other characters, or ask the user to save the file as UTF-8 first",
+        character.escape_debug(),
+        u32::from(*character)
+    )]
+    Unencodable {
+        path: WorkspacePath,
+        /// Of the file as it would be.
+        line: usize,
+        character: char,
+        encoding: &'static str,
+    },
+    #[error(
+        "{path}: a Git LFS pointer; the file's own text is not here\n  ask the user to run `git lfs pull`, then read the file again"
+    )]
+    LfsPointer { path: WorkspacePath },
     #[error("{path}: the patch leaves the file as it is\n  its `+` lines are already there")]
     NoChange { path: WorkspacePath },
     /// `hunk_lines`: where each hunk stands in the patch text.

@@ -247,7 +247,9 @@ proptest! {
                 hunks: diff::hunks(text.as_bytes(), post.as_bytes()),
                 pre: Some(text.into_bytes()),
                 post: Some(post.into_bytes()),
+                encoding: Encoding::Utf8,
                 mode: 0o644,
+                new_mode: None,
                 stage: LocateStage::Exact,
             }],
         };

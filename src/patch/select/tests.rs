@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::patch::{ChangeKind, HunkId, LocateStage};
+use crate::patch::{ChangeKind, Encoding, HunkId, LocateStage};
 use crate::workspace::WorkspacePath;
 use proptest::prelude::*;
 
@@ -12,7 +12,9 @@ fn file(number: usize, pre: &[u8], post: &[u8]) -> FilePlan {
         target: None,
         pre: Some(pre.to_vec()),
         post: Some(post.to_vec()),
+        encoding: Encoding::Utf8,
         mode: 0o644,
+        new_mode: None,
         stage: LocateStage::Exact,
         hunks: diff::hunks(pre, post),
     }
