@@ -19,7 +19,10 @@ pub mod v4a;
 
 pub use apply::{ApplyError, apply};
 pub use encoding::Encoding;
-pub use journal::{Checkpoint, Journal, JournalError, Recovered, UndoError, Undone};
+pub use journal::{
+    ChangedFile, Checkpoint, Journal, JournalError, Limits, Obstacle, OnChanged, Prospect,
+    Recovered, UndoError, Undone, Usage,
+};
 pub use plan::{EditError, PlanError, plan};
 pub use select::{SelectError, selected};
 pub use v4a::{ParseError, Patch, parse};

@@ -15,7 +15,7 @@ mod write;
 pub use error::WorkspaceError;
 pub use files::{FileContent, FileMetadata, MAX_READ};
 pub use path::{PathError, WorkspacePath};
-pub use write::{Staged, WriteMode};
+pub use write::{SYNC_BATCH, Staged, WriteMode, sync_staged};
 
 use std::collections::BTreeSet;
 use std::io;

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use descant::patch::{
-    self, ChangeKind, Decision, Decisions, Encoding, FilePlan, HunkId, Journal, LocateStage, Plan,
+    self, ChangeKind, Decision, Decisions, Encoding, FilePlan, HunkId, Journal, LocateStage,
+    OnChanged, Plan,
 };
 use descant::workspace::{Workspace, WorkspacePath};
 use std::collections::BTreeMap;
@@ -344,7 +345,10 @@ fn one_hunk_accepted_and_one_declined_with_a_note() {
         place.read("a.txt"),
         "1\ntwo\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n"
     );
-    place.journal.undo(&place.workspace).unwrap();
+    place
+        .journal
+        .undo(&place.workspace, OnChanged::Refuse)
+        .unwrap();
     assert_eq!(place.read("a.txt"), TWO[0].1);
 }
 
@@ -455,7 +459,10 @@ fn executable_bits() {
     assert_eq!(mode(&place, "s2"), 0o600);
     assert_eq!(mode(&place, "new.py") & 0o100, 0o100);
     assert_eq!(mode(&place, "plain") & 0o111, 0);
-    place.journal.undo(&place.workspace).unwrap();
+    place
+        .journal
+        .undo(&place.workspace, OnChanged::Refuse)
+        .unwrap();
     assert_eq!(mode(&place, "run.sh"), 0o750);
     assert_eq!(mode(&place, "secret"), 0o600);
 }

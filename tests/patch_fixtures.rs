@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use descant::patch::{self, Decisions, Journal};
+use descant::patch::{self, Decisions, Journal, OnChanged};
 use descant::workspace::Workspace;
 use std::collections::BTreeMap;
 use std::fs;
@@ -111,13 +111,13 @@ fn check(folder: &Path) -> Result<(), String> {
                 return Err(format!("answered {answer}"));
             }
             journal
-                .undo(&workspace)
+                .undo(&workspace, OnChanged::Refuse)
                 .map_err(|error| format!("undo: {error}"))?;
             if tree(&root) != before || folders(&root) != folders_before {
                 return Err("undo did not bring everything back".to_owned());
             }
             journal
-                .redo(&workspace)
+                .redo(&workspace, OnChanged::Refuse)
                 .map_err(|error| format!("redo: {error}"))?;
             if tree(&root) != wanted {
                 return Err("redo did not bring the patch back".to_owned());

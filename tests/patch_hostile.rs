@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use descant::patch::{self, Decisions, Journal};
+use descant::patch::{self, Decisions, Journal, OnChanged};
 use descant::workspace::Workspace;
 use std::collections::BTreeMap;
 use std::fs;
@@ -320,9 +320,9 @@ fn a_hostile_repository_configuration_runs_nothing() {
         b"a\nc\n",
         "no filter and no CRLF took part"
     );
-    journal.undo(&workspace).unwrap();
-    journal.redo(&workspace).unwrap();
-    journal.undo(&workspace).unwrap();
+    journal.undo(&workspace, OnChanged::Refuse).unwrap();
+    journal.redo(&workspace, OnChanged::Refuse).unwrap();
+    journal.undo(&workspace, OnChanged::Refuse).unwrap();
     journal.list().unwrap();
     assert_eq!(snapshot(&root), before);
     assert_eq!(

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use descant::patch::{self, Decisions, Journal, UndoError};
+use descant::patch::{self, Decisions, Journal, OnChanged, UndoError};
 use descant::workspace::Workspace;
 use std::collections::BTreeMap;
 use std::fs;
@@ -154,9 +154,9 @@ fn random_sequences_against_a_model() {
                 step @ 1..=4 => {
                     let back = step <= 2;
                     let result = if back {
-                        journal.undo(&workspace)
+                        journal.undo(&workspace, OnChanged::Refuse)
                     } else {
-                        journal.redo(&workspace)
+                        journal.redo(&workspace, OnChanged::Refuse)
                     };
                     let (from, to) = if back {
                         (&mut done, &mut taken_back)
@@ -196,8 +196,13 @@ fn random_sequences_against_a_model() {
                             to.extend(from.pop());
                             if back { undone += 1 } else { redone += 1 }
                         }
-                        Err(UndoError::Changed { path, .. }) => {
-                            assert!(!as_left && last.contains_key(path.as_str()));
+                        Err(UndoError::Changed { files, .. }) => {
+                            assert!(!as_left);
+                            assert!(
+                                files
+                                    .iter()
+                                    .all(|file| last.contains_key(file.path.as_str()))
+                            );
                             assert_eq!(after, before);
                             refused += 1;
                         }
@@ -235,7 +240,7 @@ fn random_sequences_against_a_model() {
                 .iter()
                 .all(|(name, (_, new))| now.get(name) == new.as_ref());
             assert_eq!(
-                journal.undo(&workspace).is_ok(),
+                journal.undo(&workspace, OnChanged::Refuse).is_ok(),
                 as_left,
                 "seed {seed} after gc"
             );

@@ -1,24 +1,32 @@
 //! The journal of applied patches: exact images, undo, redo, and what a crash left.
 //!
-//! Every workspace has a folder of its own under the state directory: a private bare git repository with
-//! the bytes of every file before and after (pinned by a ref for each checkpoint, so that no garbage
-//! collection takes them), and `journal.jsonl`, one record a line, each synced before what it announces.
-//! The user's own repository is never written. To change how files are written, read `run` first: a record
-//! comes before the files, another after them, and [`Journal::open`] settles whatever lies between.
+//! Every workspace has a folder of its own under the state directory: `images/` with the bytes of every file
+//! before and after, one pack for each checkpoint, and `journal.jsonl`, one record a line, each synced before
+//! what it announces. The user's own repository is never written. To change how files are written, read `run`
+//! first: a record comes before the files, another after them, and [`Journal::open`] settles whatever lies
+//! between. `step` is undo and redo, `merge` what they make of files that changed since, `limits` what is
+//! kept.
 
+mod legacy;
+mod limits;
+mod merge;
 mod record;
 mod recover;
 mod run;
+mod step;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use run::Operation;
+pub use limits::Limits;
+pub use merge::{ChangedFile, Obstacle, OnChanged, Prospect};
 pub(crate) use run::{Mode, State, Transition};
+pub use step::{Direction, UndoError, Undone};
 
-use super::{Change, ChangeKind};
+use super::Change;
 use crate::workspace::{Workspace, WorkspaceError, WorkspacePath};
-use record::Log;
+use record::{Log, RecordedOperation};
+use run::Operation;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,6 +40,7 @@ pub struct Journal {
     folder: PathBuf,
     store: Store,
     log: Log,
+    limits: Limits,
     recovered: Option<Recovered>,
     #[cfg(test)]
     faults: run::Faults,
@@ -47,14 +56,16 @@ pub struct Checkpoint {
     pub changes: Vec<Change>,
     /// Undone checkpoints can be redone until the next patch is applied.
     pub undone: bool,
+    /// What its images take on disk.
+    pub bytes: u64,
 }
 
-/// What an undo or redo did to the files, as changes of its own: undoing an added file is a delete.
+/// What the journal of this workspace takes on disk, and may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undone {
-    pub checkpoint: u64,
-    pub title: String,
-    pub changes: Vec<Change>,
+pub struct Usage {
+    pub folder: PathBuf,
+    pub bytes: u64,
+    pub limits: Limits,
 }
 
 /// What a crash had left half done, as [`Journal::open`] settled it.
@@ -89,32 +100,24 @@ pub enum JournalError {
         doing: &'static str,
         source: std::io::Error,
     },
-    #[error("the journal {path}: {source}\n  nothing was written", path = path.display())]
-    Git { path: PathBuf, source: git2::Error },
     #[error("the journal {path} is a link or no folder\n  remove it, or set another state directory", path = path.display())]
     Foreign { path: PathBuf },
     #[error("the journal {path} has lost the image {blob}\n  the checkpoint cannot be restored", path = path.display())]
     Lost { path: PathBuf, blob: String },
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum UndoError {
-    #[error("nothing to {0}")]
-    Nothing(&'static str),
-    #[error(
-        "{path}: changed since checkpoint {checkpoint}, so it is not overwritten; no file was touched\n  save your changes elsewhere and put the file back as the patch left it, or edit it by hand"
-    )]
-    Changed {
-        path: WorkspacePath,
-        checkpoint: u64,
-    },
-    #[error(transparent)]
-    Journal(JournalError),
-}
-
 impl Journal {
-    /// Opens or creates the workspace's journal, and settles what a crash left.
+    /// Opens or creates the workspace's journal with the default limits, and settles what a crash left.
     pub fn open(state_dir: &Path, workspace: &Workspace) -> Result<Self, JournalError> {
+        Self::open_with(state_dir, workspace, Limits::default())
+    }
+
+    /// As [`Self::open`]; checkpoints beyond the limits are dropped, now and after every patch.
+    pub fn open_with(
+        state_dir: &Path,
+        workspace: &Workspace,
+        limits: Limits,
+    ) -> Result<Self, JournalError> {
         let folder = store::folder_for(state_dir, workspace.root())?;
         let store = Store::open(&folder)?;
         let log = Log::new(&folder);
@@ -122,12 +125,14 @@ impl Journal {
             folder,
             store,
             log,
+            limits,
             recovered: None,
             #[cfg(test)]
             faults: run::Faults::default(),
         };
         let lock = journal.lock()?;
         journal.settled(workspace)?;
+        journal.tidy();
         drop(lock);
         Ok(journal)
     }
@@ -144,6 +149,7 @@ impl Journal {
             .checkpoints
             .into_iter()
             .map(|entry| Checkpoint {
+                bytes: self.store.size(&entry),
                 number: entry.number,
                 time: entry.time,
                 title: entry.title,
@@ -151,6 +157,21 @@ impl Journal {
                 undone: entry.undone,
             })
             .collect())
+    }
+
+    /// What the images and the log take.
+    pub fn usage(&self) -> Result<Usage, JournalError> {
+        let history = self.log.read()?;
+        let images: u64 = history
+            .checkpoints
+            .iter()
+            .map(|entry| self.store.size(entry))
+            .sum();
+        Ok(Usage {
+            folder: self.folder.clone(),
+            bytes: images + self.log.size(),
+            limits: self.limits,
+        })
     }
 
     /// Number of the latest checkpoint that is applied, 0 before the first.
@@ -164,75 +185,6 @@ impl Journal {
             .map_or(0, |entry| entry.number)
     }
 
-    /// Takes the latest applied checkpoint back.
-    pub fn undo(&mut self, workspace: &Workspace) -> Result<Undone, UndoError> {
-        self.step(workspace, Direction::Undo)
-    }
-
-    /// Applies the checkpoint again that was undone last.
-    pub fn redo(&mut self, workspace: &Workspace) -> Result<Undone, UndoError> {
-        self.step(workspace, Direction::Redo)
-    }
-
-    fn step(&mut self, workspace: &Workspace, direction: Direction) -> Result<Undone, UndoError> {
-        let lock = self.lock().map_err(UndoError::Journal)?;
-        let history = self.settled(workspace).map_err(UndoError::Journal)?;
-        let entry = match direction {
-            Direction::Undo => history.checkpoints.iter().rev().find(|entry| !entry.undone),
-            Direction::Redo => history.checkpoints.iter().find(|entry| entry.undone),
-        };
-        let entry = entry.ok_or(UndoError::Nothing(direction.word()))?;
-        let mut transitions = Vec::with_capacity(entry.files.len());
-        for file in &entry.files {
-            let before = self
-                .store
-                .state(file.before.as_ref())
-                .map_err(UndoError::Journal)?;
-            let after = self
-                .store
-                .state(file.after.as_ref())
-                .map_err(UndoError::Journal)?;
-            let (before, after) = match direction {
-                // What is there now has the mode it has; what comes back has the one it had.
-                Direction::Undo => (after, before.map(State::exact)),
-                Direction::Redo => (before, after),
-            };
-            transitions.push(Transition {
-                path: file.path.clone(),
-                before,
-                after,
-            });
-        }
-        let operation = match direction {
-            Direction::Undo => Operation::Undo {
-                number: entry.number,
-                folders: entry.folders.clone(),
-            },
-            Direction::Redo => Operation::Redo {
-                number: entry.number,
-            },
-        };
-        let changes = match direction {
-            Direction::Undo => entry.changes.iter().map(inverted).collect(),
-            Direction::Redo => entry.changes.clone(),
-        };
-        let undone = Undone {
-            checkpoint: entry.number,
-            title: entry.title.clone(),
-            changes,
-        };
-        let result = self.run(workspace, &history, operation, transitions);
-        drop(lock);
-        match result {
-            Ok(_) => Ok(undone),
-            Err(JournalError::Changed { path }) => Err(UndoError::Changed {
-                path,
-                checkpoint: undone.checkpoint,
-            }),
-            Err(other) => Err(UndoError::Journal(other)),
-        }
-    }
-
     /// Writes an accepted patch as a new checkpoint and answers with its number.
     pub(crate) fn apply(
         &mut self,
@@ -243,10 +195,19 @@ impl Journal {
     ) -> Result<u64, JournalError> {
         let lock = self.lock()?;
         let history = self.settled(workspace)?;
-        let operation = Operation::Apply { title, changes };
-        let number = self.run(workspace, &history, operation, transitions);
+        let operation = Operation {
+            kind: RecordedOperation::Apply,
+            number: None,
+            title,
+            changes,
+            transitions,
+            known: None,
+            emptied: Vec::new(),
+        };
+        let number = self.run(workspace, &history, operation)?;
+        self.tidy();
         drop(lock);
-        number
+        Ok(number)
     }
 
     /// Held while files are read to be changed and written, never while the user thinks.
@@ -275,33 +236,4 @@ impl Journal {
             }
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Undo,
-    Redo,
-}
-
-impl Direction {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Undo => "undo",
-            Self::Redo => "redo",
-        }
-    }
-}
-
-fn inverted(change: &Change) -> Change {
-    let (kind, path, target) = match (&change.kind, &change.target) {
-        (ChangeKind::Add, _) => (ChangeKind::Delete, change.path.clone(), None),
-        (ChangeKind::Delete, _) => (ChangeKind::Add, change.path.clone(), None),
-        (ChangeKind::Move, Some(target)) => {
-            (ChangeKind::Move, target.clone(), Some(change.path.clone()))
-        }
-        (ChangeKind::Update | ChangeKind::Move, _) => {
-            (ChangeKind::Update, change.path.clone(), None)
-        }
-    };
-    Change { kind, path, target }
 }

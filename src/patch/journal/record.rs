@@ -1,15 +1,19 @@
 //! `journal.jsonl`: what was announced and what was done, one JSON record a line.
 //!
-//! Only appended to, each line synced. A line that does not parse is one that a crash cut; the next append
-//! starts a line of its own.
+//! Each line is synced. A line that does not parse is one that a crash cut; the next append starts a line of
+//! its own. When most lines say what later ones took back, the whole is written anew beside it and renamed.
 
 use super::JournalError;
-use super::store::private_file;
+use super::store::{private_file, sync_folder};
 use crate::patch::Change;
 use crate::workspace::WorkspacePath;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+
+/// A log with fewer lines is not worth writing anew.
+const FEW_LINES: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
@@ -20,6 +24,12 @@ pub(super) enum Record {
     Commit { number: u64 },
     /// They are all back as they were.
     Abort { number: u64 },
+    /// These checkpoints cannot be undone any more: they were beyond the limits.
+    Dropped { numbers: Vec<u64> },
+    /// A checkpoint as all the lines before left it, when the log was written anew.
+    Checkpoint(Entry),
+    /// The same of the highest number ever used.
+    LastNumber { number: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +43,11 @@ pub(super) struct Begin {
     pub files: Vec<FileRecord>,
     /// Folders that are created, outermost first.
     pub folders: Vec<WorkspacePath>,
-    /// Names the temporary files, so that a crash's can be found.
+    /// Names the temporary files, so that a crash's can be found, and the pack, where there is one.
     pub token: String,
+    /// Of an undo or redo: files that had changed were merged, so `files` are not the checkpoint's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,22 +68,49 @@ pub(super) struct FileRecord {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Image {
-    /// Object id in the private repository.
+    /// SHA-256 of the bytes; without `at` the object id in the repository of earlier versions.
     pub blob: String,
     pub mode: u32,
     /// The mode is that of a new file, subject to the umask.
     pub new: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Place>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where an image lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub pack: String,
+    pub offset: u64,
+    pub len: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub number: u64,
     pub time: u64,
     pub title: String,
     pub changes: Vec<Change>,
+    /// What an undo takes back: the patch, or the redo that was merged.
     pub files: Vec<FileRecord>,
+    /// What a redo takes back where it is not the opposite of `files`: the undo that was merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_undo: Option<Vec<FileRecord>>,
     pub folders: Vec<WorkspacePath>,
     pub undone: bool,
+}
+
+impl Entry {
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        let files = self.files.iter().chain(self.merged_undo.iter().flatten());
+        files.flat_map(|file| [&file.before, &file.after]).flatten()
+    }
+
+    /// Names of the packs its images lie in.
+    pub fn packs(&self) -> std::collections::BTreeSet<&str> {
+        let places = self.images().filter_map(|image| image.at.as_ref());
+        places.map(|place| place.pack.as_str()).collect()
+    }
 }
 
 /// The log, replayed.
@@ -80,18 +120,27 @@ pub(super) struct History {
     /// Announced, neither committed nor aborted.
     pub in_flight: Option<Begin>,
     pub last_number: u64,
+    pub lines: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
+    /// The log's name is new in its folder and not known to be durable.
+    renamed: Cell<bool>,
 }
 
 impl Log {
     pub fn new(folder: &Path) -> Self {
         Self {
             path: folder.join("journal.jsonl"),
+            renamed: Cell::new(false),
         }
+    }
+
+    /// Bytes on disk.
+    pub fn size(&self) -> u64 {
+        self.path.metadata().map_or(0, |found| found.len())
     }
 
     fn error(&self, doing: &'static str) -> impl FnOnce(std::io::Error) -> JournalError + '_ {
@@ -113,6 +162,7 @@ impl Log {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
         {
+            history.lines += 1;
             match serde_json::from_slice(line) {
                 Ok(record) => history.replay(record),
                 Err(error) => {
@@ -144,7 +194,8 @@ impl Log {
         line.push('\n');
         let written = file
             .write_all(line.as_bytes())
-            .and_then(|()| file.sync_all());
+            .and_then(|()| file.sync_all())
+            .and_then(|()| self.sync_name(end == 0));
         if let Err(error) = written {
             // A cut line would only be passed over; without it the file is as it was.
             let _ = file.set_len(end);
@@ -152,10 +203,52 @@ impl Log {
         }
         Ok(())
     }
+
+    /// A line in a file whose name a power cut takes away announces nothing.
+    fn sync_name(&self, new: bool) -> std::io::Result<()> {
+        if (new || self.renamed.get())
+            && let Some(folder) = self.path.parent()
+        {
+            self.renamed.set(true);
+            sync_folder(folder)?;
+            self.renamed.set(false);
+        }
+        Ok(())
+    }
+
+    /// Writes the log anew from what it says, when most of its lines say nothing any more. Nothing may be in
+    /// flight.
+    pub fn compact(&self, history: &History) -> Result<(), JournalError> {
+        if history.lines <= FEW_LINES + 4 * history.checkpoints.len() {
+            return Ok(());
+        }
+        let number = history.last_number;
+        let mut records = vec![Record::LastNumber { number }];
+        records.extend(history.checkpoints.iter().cloned().map(Record::Checkpoint));
+        let mut text = Vec::new();
+        for record in &records {
+            serde_json::to_writer(&mut text, record)
+                .map_err(|error| self.error("writing")(error.into()))?;
+            text.push(b'\n');
+        }
+        let temporary = self.path.with_extension("tmp");
+        let written = private_file(&temporary)
+            .and_then(|mut file| {
+                file.set_len(0)?;
+                file.write_all(&text)?;
+                file.sync_all()
+            })
+            .and_then(|()| {
+                self.renamed.set(true);
+                std::fs::rename(&temporary, &self.path)
+            })
+            .and_then(|()| self.sync_name(true));
+        written.map_err(self.error("writing"))
+    }
 }
 
 impl History {
-    fn replay(&mut self, record: Record) {
+    pub(super) fn replay(&mut self, record: Record) {
         match record {
             Record::Begin(begin) => {
                 self.last_number = self.last_number.max(begin.number);
@@ -165,36 +258,47 @@ impl History {
                 self.in_flight.take_if(|begin| begin.number == number);
             }
             Record::Commit { number } => {
-                let Some(begin) = self.in_flight.take_if(|begin| begin.number == number) else {
-                    return;
-                };
-                match begin.operation {
-                    RecordedOperation::Apply => {
-                        self.checkpoints.retain(|entry| !entry.undone);
-                        self.checkpoints.push(Entry {
-                            number: begin.number,
-                            time: begin.time,
-                            title: begin.title,
-                            changes: begin.changes,
-                            files: begin.files,
-                            folders: begin.folders,
-                            undone: false,
-                        });
-                    }
-                    RecordedOperation::Undo => self.mark(number, true),
-                    RecordedOperation::Redo => self.mark(number, false),
+                if let Some(begin) = self.in_flight.take_if(|begin| begin.number == number) {
+                    self.commit(begin);
                 }
             }
+            Record::Dropped { numbers } => {
+                self.checkpoints
+                    .retain(|entry| !numbers.contains(&entry.number));
+            }
+            Record::Checkpoint(entry) => {
+                self.last_number = self.last_number.max(entry.number);
+                self.checkpoints.push(entry);
+            }
+            Record::LastNumber { number } => self.last_number = self.last_number.max(number),
         }
     }
 
-    fn mark(&mut self, number: u64, undone: bool) {
-        if let Some(entry) = self
-            .checkpoints
-            .iter_mut()
-            .find(|entry| entry.number == number)
-        {
-            entry.undone = undone;
+    fn commit(&mut self, begin: Begin) {
+        if begin.operation == RecordedOperation::Apply {
+            self.checkpoints.retain(|entry| !entry.undone);
+            self.checkpoints.push(Entry {
+                number: begin.number,
+                time: begin.time,
+                title: begin.title,
+                changes: begin.changes,
+                files: begin.files,
+                merged_undo: None,
+                folders: begin.folders,
+                undone: false,
+            });
+            return;
+        }
+        let mut entries = self.checkpoints.iter_mut();
+        let Some(entry) = entries.find(|entry| entry.number == begin.number) else {
+            return;
+        };
+        entry.undone = begin.operation == RecordedOperation::Undo;
+        entry.merged_undo = None;
+        match (entry.undone, begin.merged) {
+            (true, true) => entry.merged_undo = Some(begin.files),
+            (false, true) => entry.files = begin.files,
+            (_, false) => {}
         }
     }
 }

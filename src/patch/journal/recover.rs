@@ -3,7 +3,8 @@
 use super::record::{Begin, History, Record, RecordedOperation};
 use super::run::{State, Transition, file_token};
 use super::{Journal, JournalError, Recovered};
-use crate::workspace::{Workspace, WorkspaceError, WorkspacePath};
+use crate::workspace::{SYNC_BATCH, Staged, Workspace, WorkspaceError, WorkspacePath, sync_staged};
+use std::collections::BTreeSet;
 
 impl Journal {
     /// The history, with what an operation cut short had left settled. The caller holds the lock.
@@ -40,14 +41,14 @@ impl Journal {
             completed &= is_in(workspace, &transition.path, transition.after.as_ref())?;
         }
         if completed {
-            if begin.operation == RecordedOperation::Undo
-                && let Some(entry) = history
-                    .checkpoints
-                    .iter()
-                    .find(|entry| entry.number == checkpoint)
-            {
-                remove_folders(workspace, &entry.folders)?;
-            }
+            let undone = history.checkpoints.iter().find(|entry| {
+                begin.operation == RecordedOperation::Undo && entry.number == checkpoint
+            });
+            let emptied = undone.map_or(&[][..], |entry| &entry.folders);
+            remove_folders(workspace, emptied)?;
+            // They may have been renamed without a sync, and the record would say that they are there.
+            let files = transitions.iter().map(|transition| &transition.path);
+            workspace.sync_folders_of(files.chain(&begin.folders).chain(emptied))?;
             self.log.append(&Record::Commit { number: checkpoint })?;
             return Ok(Recovered {
                 checkpoint,
@@ -63,7 +64,8 @@ impl Journal {
         })
     }
 
-    /// Every file that is as after becomes as before. Answers with those that are neither.
+    /// Every file that is as after becomes as before. Answers with those that are neither. The order is that
+    /// of [`Journal::run`], so a crash in the middle of it is settled in the same way.
     pub(super) fn put_back(
         &self,
         workspace: &Workspace,
@@ -71,13 +73,67 @@ impl Journal {
         transitions: &[Transition],
     ) -> Result<Vec<WorkspacePath>, JournalError> {
         let mut untouched = Vec::new();
+        let mut back: Vec<(usize, &Transition)> = Vec::new();
         for (index, transition) in transitions.iter().enumerate() {
+            let path = &transition.path;
             let token = file_token(begin, index);
-            if !settle(put_one_back(workspace, transition, &token))?.unwrap_or(false) {
-                untouched.push(transition.path.clone());
+            settle(workspace.remove_staged(path, &token))?;
+            settle(workspace.remove_staged(path, &back_token(&token)))?;
+            if is_in(workspace, path, transition.before.as_ref())? {
+                continue;
+            }
+            if is_in(workspace, path, transition.after.as_ref())? {
+                back.push((index, transition));
+            } else {
+                untouched.push(path.clone());
+            }
+        }
+        let mut folders = BTreeSet::new();
+        let mut staged: Vec<(Staged<'_>, bool)> = Vec::new();
+        for (
+            index,
+            Transition {
+                path,
+                before,
+                after,
+            },
+        ) in &back
+        {
+            let Some(before) = before else {
+                if settle(workspace.remove(path))?.is_none() {
+                    untouched.push(path.clone());
+                }
+                continue;
+            };
+            for folder in settle(workspace.missing_parents(path))?.unwrap_or_default() {
+                settle(workspace.create_folder(&folder))?;
+                folders.insert(folder);
+            }
+            let token = back_token(&file_token(begin, *index));
+            let mode = before.clone().exact().write_mode();
+            match settle(workspace.stage(path, &before.bytes, mode, &token))? {
+                Some(file) => staged.push((file, after.is_some())),
+                None => untouched.push(path.clone()),
+            }
+            if staged.len() % SYNC_BATCH == 0 {
+                sync_staged(staged.iter_mut().map(|(staged, _)| staged))?;
+            }
+        }
+        sync_staged(staged.iter_mut().map(|(staged, _)| staged))?;
+        for (file, exists) in staged {
+            let path = file.path().clone();
+            let done = if exists {
+                file.replace()
+            } else {
+                file.create()
+            };
+            if settle(done)?.is_none() {
+                untouched.push(path);
             }
         }
         remove_folders(workspace, &begin.folders)?;
+        let files = transitions.iter().map(|transition| &transition.path);
+        workspace.sync_folders_of(files.chain(&begin.folders).chain(&folders))?;
         self.log.append(&Record::Abort {
             number: begin.number,
         })?;
@@ -85,45 +141,8 @@ impl Journal {
     }
 }
 
-/// `false` when the file is neither as before nor as after.
-fn put_one_back(
-    workspace: &Workspace,
-    transition: &Transition,
-    token: &str,
-) -> Result<bool, WorkspaceError> {
-    let Transition {
-        path,
-        before,
-        after,
-    } = transition;
-    workspace.remove_staged(path, token)?;
-    if is_in(workspace, path, before.as_ref())? {
-        return Ok(true);
-    }
-    if !is_in(workspace, path, after.as_ref())? {
-        return Ok(false);
-    }
-    let Some(before) = before else {
-        workspace.remove(path)?;
-        return Ok(true);
-    };
-    for folder in workspace.missing_parents(path)? {
-        workspace.create_folder(&folder)?;
-    }
-    let token = format!("{token}-back");
-    workspace.remove_staged(path, &token)?;
-    let staged = workspace.stage(
-        path,
-        &before.bytes,
-        before.clone().exact().write_mode(),
-        &token,
-    )?;
-    if after.is_some() {
-        staged.replace()?
-    } else {
-        staged.create()?
-    }
-    Ok(true)
+fn back_token(token: &str) -> String {
+    format!("{token}-back")
 }
 
 /// A path that is no longer a plain file of this workspace is the user's doing and left alone; a disk that

@@ -1,30 +1,34 @@
 //! One change of files, all or nothing, also across a crash.
 //!
-//! The order is the guarantee: images pinned, record `begin` synced, new contents staged beside the files
-//! and synced, the files still as expected, renames and removals, record `commit` synced. Before `begin`
-//! nothing was done; between the two records the next start puts everything back (or finds everything
-//! done); after `commit` it is done.
+//! The order is the guarantee, and each step is durable before the next begins: the images; the record
+//! `begin`; the new contents, staged beside the files; then, the files still as expected, all renames and
+//! removals; their folders; the record `commit`. Before `begin` nothing was done; between the two records the
+//! next start puts everything back (or finds everything done); after `commit` it is done. Within a step
+//! nothing waits for the disk alone: what a step wrote is synced together at its end.
 
 use super::record::{Begin, FileRecord, History, Image, Record, RecordedOperation};
 use super::recover::remove_folders;
 use super::{Journal, JournalError};
 use crate::patch::Change;
-use crate::workspace::{Staged, Workspace, WorkspaceError, WorkspacePath, WriteMode};
+use crate::workspace::{
+    SYNC_BATCH, Staged, Workspace, WorkspaceError, WorkspacePath, WriteMode, sync_staged,
+};
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) enum Operation {
-    Apply {
-        title: String,
-        changes: Vec<Change>,
-    },
-    /// `folders`: those the checkpoint created, removed when empty.
-    Undo {
-        number: u64,
-        folders: Vec<WorkspacePath>,
-    },
-    Redo {
-        number: u64,
-    },
+/// A change to be done and recorded.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub kind: RecordedOperation,
+    /// Of the checkpoint that is undone or redone; that of a new one is the next.
+    pub number: Option<u64>,
+    pub title: String,
+    pub changes: Vec<Change>,
+    pub transitions: Vec<Transition>,
+    /// The same with the images the checkpoint has already; `None`: they are new.
+    pub known: Option<Vec<FileRecord>>,
+    /// Removed at the end when they are empty.
+    pub emptied: Vec<WorkspacePath>,
 }
 
 /// A path from one state to another; `None` where there is no file.
@@ -33,6 +37,13 @@ pub(crate) struct Transition {
     pub path: WorkspacePath,
     pub before: Option<State>,
     pub after: Option<State>,
+}
+
+impl Transition {
+    /// The file is as it should be already: a merge can have that result.
+    pub(super) fn is_still(&self) -> bool {
+        self.before == self.after
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,62 +95,64 @@ impl Journal {
         workspace: &Workspace,
         history: &History,
         operation: Operation,
-        transitions: Vec<Transition>,
     ) -> Result<u64, JournalError> {
-        for transition in &transitions {
-            expect(workspace, transition, transition.before.as_ref())?;
-        }
-        let (number, recorded, title, changes) = match &operation {
-            Operation::Apply { title, changes } => (
-                history.last_number + 1,
-                RecordedOperation::Apply,
-                title.clone(),
-                changes.clone(),
-            ),
-            Operation::Undo { number, .. } => {
-                (*number, RecordedOperation::Undo, String::new(), Vec::new())
-            }
-            Operation::Redo { number } => {
-                (*number, RecordedOperation::Redo, String::new(), Vec::new())
-            }
+        let Operation {
+            kind,
+            number,
+            title,
+            changes,
+            transitions,
+            known,
+            emptied,
+        } = operation;
+        expect_all(workspace, &transitions)?;
+        let number = number.unwrap_or(history.last_number + 1);
+        let folders = missing_folders(workspace, &transitions)?;
+        let token = format!("{number}-{:016x}", rand::random::<u64>());
+        let pinned = known.is_none();
+        self.step_point()?;
+        let files = match known {
+            Some(files) => files,
+            None => self.pin(&token, &transitions)?,
         };
         let begin = Begin {
             number,
-            operation: recorded,
+            operation: kind,
             time: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             title,
             changes,
-            files: self.images(number, &operation, &transitions)?,
-            folders: missing_folders(workspace, &transitions)?,
-            token: format!("{number}-{:016x}", rand::random::<u64>()),
+            files,
+            folders,
+            token,
+            merged: pinned && kind != RecordedOperation::Apply,
         };
+        let failed = match self.announce(&begin) {
+            Err(error) => error,
+            Ok(()) => match self.write(workspace, &begin, &transitions, &emptied) {
+                Ok(()) => return Ok(number),
+                Err(error) if self.crashed() => return Err(error),
+                Err(first) => match self.put_back(workspace, &begin, &transitions) {
+                    Ok(_) => first,
+                    Err(then) => {
+                        return Err(JournalError::HalfDone {
+                            first: Box::new(first),
+                            then: Box::new(then),
+                        });
+                    }
+                },
+            },
+        };
+        if pinned && !self.crashed() {
+            self.store.unpin(&begin.token);
+        }
+        Err(failed)
+    }
+
+    fn announce(&self, begin: &Begin) -> Result<(), JournalError> {
         self.step_point()?;
-        self.log.append(&Record::Begin(begin.clone()))?;
-        let emptied = match &operation {
-            Operation::Undo { folders, .. } => folders.as_slice(),
-            Operation::Apply { .. } | Operation::Redo { .. } => &[],
-        };
-        if let Err(first) = self.write(workspace, &begin, &transitions, emptied) {
-            #[cfg(test)]
-            if self.faults.crashed.get() {
-                return Err(first);
-            }
-            return match self.put_back(workspace, &begin, &transitions) {
-                Ok(_) => Err(first),
-                Err(then) => Err(JournalError::HalfDone {
-                    first: Box::new(first),
-                    then: Box::new(then),
-                }),
-            };
-        }
-        if let Operation::Apply { .. } = operation {
-            for entry in history.checkpoints.iter().filter(|entry| entry.undone) {
-                self.store.unpin(entry.number);
-            }
-        }
-        Ok(number)
+        self.log.append(&Record::Begin(begin.clone()))
     }
 
     fn write(
@@ -153,101 +166,102 @@ impl Journal {
             self.step_point()?;
             workspace.create_folder(folder)?;
         }
-        let mut staged: Vec<(Staged, bool)> = Vec::new();
+        let mut staged: Vec<(Staged<'_>, bool)> = Vec::new();
         let prepared = self
             .stage_all(workspace, begin, transitions, &mut staged)
-            .and_then(|()| {
-                // The last look before the first rename: the user may have saved meanwhile.
-                transitions.iter().try_for_each(|transition| {
-                    expect(workspace, transition, transition.before.as_ref())
-                })
-            });
-        if let Err(error) = prepared {
+            // The last look before the first rename: the user may have saved meanwhile.
+            .and_then(|()| expect_all(workspace, transitions));
+        let mut staged = staged.into_iter();
+        let renamed = prepared.and_then(|()| {
+            for (staged, exists) in &mut staged {
+                self.step_point()?;
+                if exists {
+                    staged.replace()?
+                } else {
+                    staged.create()?
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = renamed {
             if !self.crashed() {
-                staged.into_iter().for_each(|(staged, _)| staged.discard());
+                staged.for_each(|(staged, _)| staged.discard());
             }
             return Err(error);
         }
-        for (staged, exists) in staged {
-            self.step_point()?;
-            if exists {
-                staged.replace()?
-            } else {
-                staged.create()?
-            }
-        }
-        for transition in transitions
-            .iter()
-            .filter(|transition| transition.after.is_none())
-        {
+        let changed = || {
+            transitions
+                .iter()
+                .filter(|transition| !transition.is_still())
+        };
+        for transition in changed().filter(|transition| transition.after.is_none()) {
             self.step_point()?;
             workspace.remove(&transition.path)?;
         }
         self.step_point()?;
         remove_folders(workspace, emptied)?;
         self.step_point()?;
+        let files = changed().map(|transition| &transition.path);
+        workspace.sync_folders_of(files.chain(&begin.folders).chain(emptied))?;
+        self.step_point()?;
         self.log.append(&Record::Commit {
             number: begin.number,
         })
     }
 
-    fn stage_all(
+    /// Afterwards the contents are on the disk.
+    fn stage_all<'a>(
         &self,
-        workspace: &Workspace,
+        workspace: &'a Workspace,
         begin: &Begin,
         transitions: &[Transition],
-        staged: &mut Vec<(Staged, bool)>,
+        staged: &mut Vec<(Staged<'a>, bool)>,
     ) -> Result<(), JournalError> {
-        for (index, transition) in transitions.iter().enumerate() {
-            let Some(after) = &transition.after else {
-                continue;
-            };
-            self.step_point()?;
-            let token = file_token(begin, index);
-            let file =
-                workspace.stage(&transition.path, &after.bytes, after.write_mode(), &token)?;
-            staged.push((file, transition.before.is_some()));
-        }
+        let mut batch = Vec::with_capacity(SYNC_BATCH.min(transitions.len()));
+        let mut stage = |staged: &mut Vec<(Staged<'a>, bool)>| {
+            for (index, transition) in transitions.iter().enumerate() {
+                let Some(after) = transition.after.as_ref().filter(|_| !transition.is_still())
+                else {
+                    continue;
+                };
+                self.step_point()?;
+                let token = file_token(begin, index);
+                let mode = after.write_mode();
+                let file = workspace.stage(&transition.path, &after.bytes, mode, &token)?;
+                batch.push((file, transition.before.is_some()));
+                if batch.len() == SYNC_BATCH {
+                    self.sync_batch(&mut batch, staged)?;
+                }
+            }
+            self.sync_batch(&mut batch, staged)
+        };
+        let result = stage(staged);
+        // What failed half way is discarded with the rest.
+        staged.append(&mut batch);
+        result
+    }
+
+    fn sync_batch<'a>(
+        &self,
+        batch: &mut Vec<(Staged<'a>, bool)>,
+        staged: &mut Vec<(Staged<'a>, bool)>,
+    ) -> Result<(), JournalError> {
+        self.step_point()?;
+        sync_staged(batch.iter_mut().map(|(staged, _)| staged))?;
+        staged.append(batch);
         Ok(())
     }
 
-    fn images(
-        &self,
-        number: u64,
-        operation: &Operation,
-        transitions: &[Transition],
-    ) -> Result<Vec<FileRecord>, JournalError> {
-        let states = transitions
+    /// The images in a pack of their own, on the disk when this returns.
+    fn pin(&self, pack: &str, transitions: &[Transition]) -> Result<Vec<FileRecord>, JournalError> {
+        let states: Vec<&State> = transitions
             .iter()
             .flat_map(|transition| [&transition.before, &transition.after])
-            .flatten();
-        let bytes: Vec<&[u8]> = states.map(|state| state.bytes.as_slice()).collect();
-        // An undo or redo uses the images its checkpoint holds.
-        let ids: Vec<git2::Oid> = match operation {
-            Operation::Apply { .. } => self.store.pin(number, &bytes)?,
-            Operation::Undo { .. } | Operation::Redo { .. } => bytes
-                .iter()
-                .map(|bytes| git2::Oid::hash_object(git2::ObjectType::Blob, bytes))
-                .collect::<Result<_, _>>()
-                .map_err(|source| JournalError::Git {
-                    path: self.folder.clone(),
-                    source,
-                })?,
-        };
-        let mut ids = ids.into_iter();
-        let mut image = |state: &Option<State>| {
-            let state = state.as_ref()?;
-            let (mode, new) = match state.mode {
-                Mode::Exact(mode) => (mode, false),
-                Mode::New { executable: false } => (0o644, true),
-                Mode::New { executable: true } => (0o755, true),
-            };
-            Some(Image {
-                blob: ids.next()?.to_string(),
-                mode,
-                new,
-            })
-        };
+            .flatten()
+            .collect();
+        let mut images = self.store.pin(pack, &states)?.into_iter();
+        let mut image =
+            |state: &Option<State>| -> Option<Image> { state.as_ref().and_then(|_| images.next()) };
         Ok(transitions
             .iter()
             .map(|transition| FileRecord {
@@ -263,14 +277,12 @@ impl Journal {
         Ok(())
     }
 
-    #[cfg(not(test))]
+    /// Only in tests: the process is to be taken for dead.
     fn crashed(&self) -> bool {
+        #[cfg(test)]
+        return self.faults.crashed.get();
+        #[cfg(not(test))]
         false
-    }
-
-    #[cfg(test)]
-    fn crashed(&self) -> bool {
-        self.faults.crashed.get()
     }
 
     #[cfg(test)]
@@ -297,11 +309,14 @@ pub(super) fn file_token(begin: &Begin, index: usize) -> String {
     format!("{}-{index}", begin.token)
 }
 
-fn expect(
-    workspace: &Workspace,
-    transition: &Transition,
-    state: Option<&State>,
-) -> Result<(), JournalError> {
+fn expect_all(workspace: &Workspace, transitions: &[Transition]) -> Result<(), JournalError> {
+    transitions
+        .iter()
+        .try_for_each(|transition| expect(workspace, transition))
+}
+
+fn expect(workspace: &Workspace, transition: &Transition) -> Result<(), JournalError> {
+    let state = transition.before.as_ref();
     match workspace.read(&transition.path) {
         Ok(found) if state.is_some_and(|state| state.bytes == found.bytes) => Ok(()),
         Err(WorkspaceError::NotFound { .. }) if state.is_none() => Ok(()),
@@ -312,20 +327,18 @@ fn expect(
     }
 }
 
+/// Outermost first.
 fn missing_folders(
     workspace: &Workspace,
     transitions: &[Transition],
 ) -> Result<Vec<WorkspacePath>, WorkspaceError> {
-    let mut folders: Vec<WorkspacePath> = Vec::new();
+    let mut folders = BTreeSet::new();
     for transition in transitions
         .iter()
         .filter(|transition| transition.after.is_some())
     {
-        for folder in workspace.missing_parents(&transition.path)? {
-            if !folders.contains(&folder) {
-                folders.push(folder);
-            }
-        }
+        folders.extend(workspace.missing_parents(&transition.path)?);
     }
-    Ok(folders)
+    // A folder sorts before what lies in it.
+    Ok(folders.into_iter().collect())
 }

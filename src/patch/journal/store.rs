@@ -1,24 +1,24 @@
-//! The journal's folder and its private bare repository.
+//! The journal's folder, and the images in it: one file for each change, the bytes one behind the other.
+//!
+//! A pack holds every image that its change needs and nothing else, so dropping a checkpoint is removing its
+//! pack. A record says where in it an image lies and what its SHA-256 is; an image that does not match is
+//! lost, never restored. Packs are not compressed: a patch waits for them. Journals of earlier versions have
+//! their images in `legacy`.
 
 use super::JournalError;
-use super::record::Image;
+use super::legacy::Legacy;
+use super::record::{Entry, Image, Place};
 use super::run::{Mode, State};
 use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+#[derive(Debug)]
 pub(super) struct Store {
-    path: PathBuf,
-    repository: git2::Repository,
-}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
+    packs: PathBuf,
+    legacy: Legacy,
 }
 
 /// The folder of this root's journal, created with mode 0700. A link in its place is somebody's trap.
@@ -28,182 +28,222 @@ pub(super) fn folder_for(state_dir: &Path, root: &Path) -> Result<PathBuf, Journ
     let journals = state_dir.join("journal");
     let folder = journals.join(key);
     for path in [state_dir, &journals, &folder] {
-        let io = |doing| {
-            move |source| JournalError::Io {
-                path: path.to_owned(),
-                doing,
-                source,
-            }
-        };
-        private_folder(path).map_err(io("creating"))?;
-        let found = path.symlink_metadata().map_err(io("opening"))?;
-        if !found.is_dir() && path != state_dir {
-            return Err(JournalError::Foreign {
-                path: path.to_owned(),
-            });
-        }
+        own_folder(path, path != state_dir)?;
     }
     // For people who look around; the key is a digest.
     let name = folder.join("root");
     if !name.exists()
         && let Ok(mut file) = private_file(&name)
     {
-        use io::Write as _;
         let _ = writeln!(file, "{}", root.display());
     }
     Ok(folder)
 }
 
+fn own_folder(path: &Path, must_be_plain: bool) -> Result<(), JournalError> {
+    let io = |doing| {
+        move |source| JournalError::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
+    private_folder(path).map_err(io("creating"))?;
+    let found = path.symlink_metadata().map_err(io("opening"))?;
+    if !found.is_dir() && must_be_plain {
+        return Err(JournalError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Created with its missing parents, each durable in the one above: a journal that a power cut takes away
+/// with its folder restores nothing.
 fn private_folder(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    if let Some(parent) = parent {
+        private_folder(parent)?;
+    }
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    match path.symlink_metadata() {
-        Ok(_) => Ok(()),
-        Err(_) => builder.create(path),
+    match builder.create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => sync_folder(parent.unwrap_or(Path::new("."))),
     }
 }
 
 /// Opened for reading and writing, created with mode 0600, not emptied.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    private_options().create(true).truncate(false).open(path)
+}
+
+fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options.open(path)
+    options
 }
 
+/// A name is durable only once its folder is.
 #[cfg(unix)]
-fn restrict(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt as _;
-    // The folder above is 0700 already; this only makes every single file say so.
-    let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn restrict(_: &Path, _: u32) {}
-
-fn restrict_all(folder: &Path) {
-    restrict(folder, 0o700);
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => restrict_all(&entry.path()),
-            Ok(kind) if kind.is_file() => restrict(&entry.path(), 0o600),
-            Ok(_) | Err(_) => {}
-        }
-    }
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 impl Store {
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        let path = folder.join("images.git");
-        let git = |source| JournalError::Git {
-            path: path.clone(),
-            source,
-        };
-        let repository = if path.join("HEAD").exists() {
-            let flags = git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::BARE;
-            let none: [&std::ffi::OsStr; 0] = [];
-            git2::Repository::open_ext(&path, flags, none).map_err(git)?
-        } else {
-            let mut options = git2::RepositoryInitOptions::new();
-            // The user's template folder can hold hooks.
-            options.bare(true).external_template(false);
-            let repository = git2::Repository::init_opts(&path, &options).map_err(git)?;
-            let mut config = repository.config().map_err(git)?;
-            config
-                .set_bool("core.fsyncObjectFiles", true)
-                .map_err(git)?;
-            restrict_all(&path);
-            repository
-        };
-        Ok(Self { path, repository })
+        let packs = folder.join("images");
+        own_folder(&packs, true)?;
+        Ok(Self {
+            packs,
+            legacy: Legacy::new(folder),
+        })
     }
 
-    fn git(&self) -> impl FnOnce(git2::Error) -> JournalError + '_ {
-        |source| JournalError::Git {
-            path: self.path.clone(),
+    fn io(&self, pack: &str, doing: &'static str) -> impl FnOnce(io::Error) -> JournalError {
+        let path = self.packs.join(pack);
+        move |source| JournalError::Io {
+            path,
+            doing,
             source,
         }
     }
 
-    /// Keeps the images under a ref of the checkpoint's number. The ids come back in order.
-    pub fn pin(&self, number: u64, images: &[&[u8]]) -> Result<Vec<git2::Oid>, JournalError> {
-        let mut ids = Vec::with_capacity(images.len());
-        let mut tree = self.repository.treebuilder(None).map_err(self.git())?;
-        for (index, bytes) in images.iter().enumerate() {
-            let id = self.repository.blob(bytes).map_err(self.git())?;
-            tree.insert(format!("{index:06}"), id, 0o100_644)
-                .map_err(self.git())?;
-            ids.push(id);
+    /// Keeps the states' images under this name. They are durable, and come back in order, when it returns.
+    pub fn pin(&self, pack: &str, states: &[&State]) -> Result<Vec<Image>, JournalError> {
+        let path = self.packs.join(pack);
+        let mut file = private_options()
+            .create_new(true)
+            .open(&path)
+            .map_err(self.io(pack, "creating"))?;
+        let written = write_pack(&mut file, pack, states)
+            .and_then(|images| file.sync_all().map(|()| images))
+            .and_then(|images| sync_folder(&self.packs).map(|()| images));
+        if written.is_err() {
+            self.unpin(pack);
         }
-        let tree = self
-            .repository
-            .find_tree(tree.write().map_err(self.git())?)
-            .map_err(self.git())?;
-        let by = git2::Signature::now("Descant", "descant@localhost").map_err(self.git())?;
-        let message = format!("checkpoint {number}");
-        let commit = self
-            .repository
-            .commit(None, &by, &by, &message, &tree, &[])
-            .map_err(self.git())?;
-        self.repository
-            .reference(&ref_name(number), commit, true, &message)
-            .map_err(self.git())?;
-        for id in ids.iter().chain([&tree.id(), &commit]) {
-            self.restrict_object(id);
-        }
-        let refs = self.path.join("refs");
-        restrict_all(&refs);
-        Ok(ids)
+        written.map_err(self.io(pack, "writing"))
     }
 
-    /// Lets go of a checkpoint that cannot be reached any more.
-    pub fn unpin(&self, number: u64) {
-        if let Ok(mut reference) = self.repository.find_reference(&ref_name(number))
-            && let Err(error) = reference.delete()
-        {
-            tracing::warn!(%error, number, "a checkpoint's images stay in the journal");
+    /// Lets go of images that no record needs.
+    pub fn unpin(&self, pack: &str) {
+        if let Err(error) = fs::remove_file(self.packs.join(pack)) {
+            tracing::warn!(%error, pack, "images stay in the journal until the next start");
         }
     }
 
     pub fn state(&self, image: Option<&Image>) -> Result<Option<State>, JournalError> {
         let Some(image) = image else { return Ok(None) };
-        let lost = || JournalError::Lost {
-            path: self.path.clone(),
-            blob: image.blob.clone(),
+        let bytes = match &image.at {
+            Some(place) => self.read(place, &image.blob),
+            None => self.legacy.read(&image.blob),
         };
-        let id = git2::Oid::from_str(&image.blob).or(Err(lost()))?;
-        let blob = self.repository.find_blob(id).or(Err(lost()))?;
+        let bytes = bytes.ok_or_else(|| JournalError::Lost {
+            path: self.packs.clone(),
+            blob: image.blob.clone(),
+        })?;
         let mode = match image.new {
             true => Mode::New {
                 executable: image.mode & 0o111 != 0,
             },
             false => Mode::Exact(image.mode),
         };
-        Ok(Some(State {
-            bytes: blob.content().to_vec(),
-            mode,
-        }))
+        Ok(Some(State { bytes, mode }))
     }
 
-    fn restrict_object(&self, id: &git2::Oid) {
-        let hex = id.to_string();
-        if let Some((folder, name)) = hex.split_at_checked(2) {
-            let folder = self.path.join("objects").join(folder);
-            restrict(&folder, 0o700);
-            restrict(&folder.join(name), 0o600);
+    fn read(&self, place: &Place, digest: &str) -> Option<Vec<u8>> {
+        if !is_pack_name(&place.pack) {
+            return None;
         }
+        let mut file = File::open(self.packs.join(&place.pack)).ok()?;
+        file.seek(io::SeekFrom::Start(place.offset)).ok()?;
+        let mut bytes = Vec::new();
+        file.take(place.len).read_to_end(&mut bytes).ok()?;
+        (hex::encode(Sha256::digest(&bytes)) == digest).then_some(bytes)
+    }
+
+    /// Bytes on disk of a checkpoint's images.
+    pub fn size(&self, entry: &Entry) -> u64 {
+        let packs: u64 = entry
+            .packs()
+            .into_iter()
+            .filter_map(|pack| self.packs.join(pack).metadata().ok())
+            .map(|found| found.len())
+            .sum();
+        packs + self.legacy.size(entry)
+    }
+
+    /// Removes every image that none of `entries` needs.
+    pub fn sweep(&self, entries: &[Entry]) {
+        let needed: BTreeSet<&str> = entries.iter().flat_map(Entry::packs).collect();
+        for found in fs::read_dir(&self.packs).into_iter().flatten().flatten() {
+            if let Some(pack) = found.file_name().to_str()
+                && is_pack_name(pack)
+                && !needed.contains(pack)
+            {
+                self.unpin(pack);
+            }
+        }
+        self.legacy.sweep(entries);
     }
 }
 
-fn ref_name(number: u64) -> String {
-    format!("refs/descant/{number}")
+/// Digits, letters and dashes, as [`super::run`] names them: no record leads elsewhere.
+fn is_pack_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// Equal images, such as those of a file that only moves, are written once.
+fn write_pack(file: &mut File, pack: &str, states: &[&State]) -> io::Result<Vec<Image>> {
+    let mut known: HashMap<String, u64> = HashMap::new();
+    let mut end = 0;
+    let mut images = Vec::with_capacity(states.len());
+    let mut file = io::BufWriter::with_capacity(1 << 18, file);
+    for state in states {
+        let blob = hex::encode(Sha256::digest(&state.bytes));
+        let len = state.bytes.len() as u64;
+        let offset = match known.get(&blob) {
+            Some(offset) => *offset,
+            None => {
+                file.write_all(&state.bytes)?;
+                known.insert(blob.clone(), end);
+                end += len;
+                end - len
+            }
+        };
+        let (mode, new) = match state.mode {
+            Mode::Exact(mode) => (mode, false),
+            Mode::New { executable: false } => (0o644, true),
+            Mode::New { executable: true } => (0o755, true),
+        };
+        images.push(Image {
+            blob,
+            mode,
+            new,
+            at: Some(Place {
+                pack: pack.to_owned(),
+                offset,
+                len,
+            }),
+        });
+    }
+    file.flush()?;
+    Ok(images)
 }

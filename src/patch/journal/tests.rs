@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::patch::{self, ApplyError, Decisions, Plan};
+use crate::patch::{self, ApplyError, ChangeKind, Decisions, Plan};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -87,6 +87,15 @@ fn apply_all(
     )
 }
 
+fn files_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
 const FILES: &[(&str, &str)] = &[
     ("keep.txt", "k\n"),
     ("change.txt", "a\nb\n"),
@@ -136,7 +145,7 @@ fn apply_undo_redo_bring_back_every_byte_and_mode() {
 
     // From here on as another process would see it.
     let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
-    let undone = journal.undo(&place.workspace).unwrap();
+    let undone = journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
     assert_eq!(tree(&place.root), before);
     let kinds: Vec<ChangeKind> = undone.changes.iter().map(|change| change.kind).collect();
     assert_eq!(
@@ -149,16 +158,19 @@ fn apply_undo_redo_bring_back_every_byte_and_mode() {
         ]
     );
     assert!(matches!(
-        journal.undo(&place.workspace),
+        journal.undo(&place.workspace, OnChanged::Refuse),
         Err(UndoError::Nothing("undo"))
     ));
     assert_eq!(
-        journal.redo(&place.workspace).unwrap().changes,
+        journal
+            .redo(&place.workspace, OnChanged::Refuse)
+            .unwrap()
+            .changes,
         applied.changes
     );
     assert_eq!(tree(&place.root), after);
     assert!(matches!(
-        journal.redo(&place.workspace),
+        journal.redo(&place.workspace, OnChanged::Refuse),
         Err(UndoError::Nothing("redo"))
     ));
 }
@@ -170,8 +182,8 @@ fn a_new_patch_drops_what_could_be_redone() {
     for (from, to) in [("1", "2"), ("2", "3"), ("3", "4")] {
         apply_all(&place, &mut journal, &update("a", from, to)).unwrap();
     }
-    journal.undo(&place.workspace).unwrap();
-    journal.undo(&place.workspace).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
     let marks: Vec<(u64, bool)> = journal
         .list()
         .unwrap()
@@ -189,11 +201,11 @@ fn a_new_patch_drops_what_could_be_redone() {
         .collect();
     assert_eq!(marks, [(1, false), (4, false)]);
     assert!(matches!(
-        journal.redo(&place.workspace),
+        journal.redo(&place.workspace, OnChanged::Refuse),
         Err(UndoError::Nothing("redo"))
     ));
-    journal.undo(&place.workspace).unwrap();
-    journal.undo(&place.workspace).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
     assert_eq!(fs::read(place.root.join("a")).unwrap(), b"1\n");
 }
 
@@ -244,15 +256,18 @@ fn what_the_user_changed_is_neither_overwritten_nor_undone() {
         let old = fs::read(place.root.join(name)).unwrap();
         fs::write(place.root.join(name), "by the user\n").unwrap();
         let before = tree(&place.root);
-        let error = journal.undo(&place.workspace).unwrap_err();
+        let error = journal
+            .undo(&place.workspace, OnChanged::Refuse)
+            .unwrap_err();
         assert!(
-            matches!(&error, UndoError::Changed { path, checkpoint: 1 } if path.as_str() == name),
+            matches!(&error, UndoError::Changed { checkpoint: 1, files, .. }
+                if files.len() == 1 && files[0].path.as_str() == name),
             "{error}"
         );
         assert_eq!(tree(&place.root), before);
         fs::write(place.root.join(name), old).unwrap();
     }
-    journal.undo(&place.workspace).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
 }
 
 #[test]
@@ -266,7 +281,7 @@ fn folders_that_are_in_use_stay_after_undo() {
     )
     .unwrap();
     fs::write(place.root.join("x/mine"), "m").unwrap();
-    journal.undo(&place.workspace).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
     assert!(!place.root.join("x/y").exists());
     assert!(place.root.join("x/mine").exists());
 }
@@ -329,7 +344,7 @@ fn a_crash_at_any_step_of_an_apply_leaves_old_or_new() {
 #[test]
 fn a_crash_at_any_step_of_an_undo_leaves_old_or_new() {
     crash_everywhere(
-        |place, journal| journal.undo(&place.workspace).is_ok(),
+        |place, journal| journal.undo(&place.workspace, OnChanged::Refuse).is_ok(),
         |place, journal| {
             apply_all(place, journal, EVERYTHING).unwrap();
         },
@@ -354,7 +369,7 @@ fn a_failure_at_any_step_leaves_the_old_tree_and_says_why() {
                 assert_eq!(tree(&place.root), before, "step {step}");
                 assert!(journal.list().unwrap().is_empty());
                 apply_all(&place, &mut journal, EVERYTHING).unwrap();
-                journal.undo(&place.workspace).unwrap();
+                journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
                 assert_eq!(tree(&place.root), before);
             }
         }
@@ -376,12 +391,12 @@ fn a_failure_at_any_step_of_an_undo_leaves_the_patch_applied() {
             fail_before: Some(step),
             ..run::Faults::default()
         };
-        let result = journal.undo(&place.workspace);
+        let result = journal.undo(&place.workspace, OnChanged::Refuse);
         if result.is_ok() {
             break;
         }
         assert_eq!(tree(&place.root), applied, "step {step}");
-        journal.undo(&place.workspace).unwrap();
+        journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
         assert_eq!(tree(&place.root), original, "step {step}");
         step += 1;
     }
@@ -464,19 +479,23 @@ fn a_cut_last_line_costs_nothing_before_it() {
     let whole = fs::read(&log).unwrap();
     apply_all(&place, &mut journal, &update("a", "2", "3")).unwrap();
     let both = fs::read(&log).unwrap();
+    let packs = files_of(&journal.folder.join("images"));
     for cut in whole.len()..both.len() {
         fs::write(place.root.join("a"), "3\n").unwrap();
+        for (path, bytes) in &packs {
+            fs::write(path, bytes).unwrap();
+        }
         fs::write(&log, &both[..cut]).unwrap();
         let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
         let list = journal.list().unwrap();
         assert_eq!(list[0].number, 1, "cut at {cut}");
         if list.len() == 2 {
-            journal.undo(&place.workspace).unwrap();
+            journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
         } else {
             // Without its record the second patch is the user's own change.
             fs::write(place.root.join("a"), "2\n").unwrap();
         }
-        journal.undo(&place.workspace).unwrap();
+        journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
         assert_eq!(
             fs::read(place.root.join("a")).unwrap(),
             b"1\n",
@@ -514,7 +533,7 @@ fn two_processes_take_turns() {
         .collect();
     assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
     for _ in 0..10 {
-        journal.undo(&place.workspace).unwrap();
+        journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
     }
     assert_eq!(fs::read(place.root.join("a")).unwrap(), b"0\n");
     assert_eq!(fs::read(place.root.join("b")).unwrap(), b"0\n");
@@ -527,7 +546,7 @@ fn everything_in_the_journal_is_private() {
     let place = place(FILES);
     let mut journal = Journal::open(&place.state, &place.workspace).unwrap();
     apply_all(&place, &mut journal, EVERYTHING).unwrap();
-    journal.undo(&place.workspace).unwrap();
+    journal.undo(&place.workspace, OnChanged::Refuse).unwrap();
     fn walk(path: &Path, count: &mut usize) {
         let found = path.symlink_metadata().unwrap();
         let wanted = if found.is_dir() { 0o700 } else { 0o600 };
@@ -546,7 +565,8 @@ fn everything_in_the_journal_is_private() {
     }
     let mut count = 0;
     walk(&place.state, &mut count);
-    assert!(count > 20);
+    // The folders down to `images`, the pack, the log, the lock and the root's name.
+    assert_eq!(count, 8);
 }
 
 #[test]
