@@ -249,12 +249,6 @@ fn edited(path: &WorkspacePath, bytes: Vec<u8>, hunks: &[PatchHunk]) -> Result<E
         .map(|place| place.stage)
         .max()
         .unwrap_or(LocateStage::Exact);
-    // A hunk that says so was placed at the end of the file.
-    let ends_with_newline = hunks.iter().find_map(|hunk| match hunk.final_newline {
-        FinalNewline::Keep => None,
-        FinalNewline::Add => Some(true),
-        FinalNewline::Remove => Some(false),
-    });
     let mut changes: Vec<_> = located
         .into_iter()
         .flat_map(|place| place.changes)

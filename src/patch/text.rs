@@ -248,7 +248,7 @@ mod tests {
     fn replaced(file: &str, range: std::ops::Range<usize>, added: &[&str]) -> String {
         let text = Text::parse(file.as_bytes()).unwrap_or_else(|_| Text::empty());
         let added = added.iter().map(|line| (*line).to_owned()).collect();
-        let (image, changes) = text.replace(&[(range, added)]);
+        let (image, changes) = text.replace(&[(range, added)], None);
         if !text.bom {
             only_these_differ(file.as_bytes(), &image, &changes);
         }
@@ -311,7 +311,7 @@ mod tests {
         let text = Text::parse(b"a\nb\nc").unwrap_or_else(|_| Text::empty());
         let changes = |range, added: &[&str]| {
             let added = added.iter().map(|line| (*line).to_owned()).collect();
-            text.replace(&[(range, added)]).1
+            text.replace(&[(range, added)], None).1
         };
         assert_eq!(changes(3..3, &["x"]), [(2..3, 2..4)]);
         assert_eq!(changes(2..3, &[]), [(1..3, 1..2)]);
@@ -319,6 +319,6 @@ mod tests {
         assert_eq!(changes(0..3, &[]), [(0..3, 0..0)]);
         assert_eq!(changes(0..1, &[]), [(0..1, 0..0)]);
         let both = [(2..2, vec!["x".to_owned()]), (2..3, Vec::new())];
-        assert_eq!(text.replace(&both).1, [(2..3, 2..3)]);
+        assert_eq!(text.replace(&both, None).1, [(2..3, 2..3)]);
     }
 }

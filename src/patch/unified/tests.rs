@@ -345,9 +345,9 @@ fn applied(pre: &str, operation: &FileOperation) -> String {
             }
             let changes: Vec<_> = located.into_iter().flat_map(|it| it.changes).collect();
             let post = match hunks.last().unwrap().final_newline {
-                FinalNewline::Keep => file.replace(&changes),
-                FinalNewline::Add => file.replace_and_end(&changes, true),
-                FinalNewline::Remove => file.replace_and_end(&changes, false),
+                FinalNewline::Keep => file.replace(&changes, None).0,
+                FinalNewline::Add => file.replace(&changes, Some(true)).0,
+                FinalNewline::Remove => file.replace(&changes, Some(false)).0,
             };
             String::from_utf8(post).unwrap()
         }
@@ -394,6 +394,8 @@ proptest! {
         // A file without any CRLF does not get one.
         prop_assume!(kind != ChangeKind::Update || !(post.contains('\r') && !pre.contains('\r')));
         let plan = FilePlan {
+            encoding: crate::patch::Encoding::Utf8,
+            new_mode: None,
             kind,
             path: WorkspacePath::parse("f").unwrap(),
             target: None,
