@@ -260,6 +260,13 @@ fn edited(path: &WorkspacePath, bytes: Vec<u8>, hunks: &[PatchHunk]) -> Result<E
         FinalNewline::Add => Some(true),
         FinalNewline::Remove => Some(false),
     });
+    let brings_nul = |(_, added): &(_, Vec<String>)| added.iter().any(|line| line.contains('\0'));
+    if changes.iter().any(brings_nul) {
+        return Err(PlanError::Binary {
+            path: path.clone(),
+            why: "it would contain a NUL byte",
+        });
+    }
     let (post, differing) = text.replace(&changes, final_newline);
     if encoding != Encoding::Utf8
         && let Err(missing) = encoding.encode(post.clone())
