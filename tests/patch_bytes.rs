@@ -22,7 +22,14 @@ struct Place {
 
 impl Place {
     fn new(files: &[(&str, &[u8])]) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        // In memory where that is possible: hundreds of checkpoints are synced.
+        let memory = Path::new("/dev/shm");
+        let home = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        }
+        .unwrap();
         let root = home.path().join("root");
         fs::create_dir(&root).unwrap();
         let place = Self { home, root };
@@ -197,6 +204,118 @@ fn each_encoding_is_edited_and_kept() {
             .unwrap();
         place.apply(&plan);
         assert_eq!(place.read("b.txt"), old, "{name}");
+    }
+}
+
+/// S7 where `git apply` cannot say: every subset against a splice of our own, encoded on its own.
+#[test]
+fn every_subset_of_hunks_in_every_encoding() {
+    const HUNKS: usize = 6;
+    let text = |chosen: usize, ending: &str| -> String {
+        (0..HUNKS * 8 + 1)
+            .map(|line| match (line % 8, chosen >> (line / 8) & 1) {
+                (0, 1) if line < HUNKS * 8 => match line / 8 % 3 {
+                    0 => format!("é new {line}{ending}"),
+                    1 => String::new(),
+                    _ => format!("ß {line}{ending}€ more{ending}"),
+                },
+                _ => format!("ß {line}{ending}"),
+            })
+            .collect()
+    };
+    let body: String = (0..HUNKS)
+        .map(|hunk| {
+            let line = hunk * 8;
+            let change = match hunk % 3 {
+                0 => format!("-ß {line}\n+é new {line}\n"),
+                1 => format!("-ß {line}\n"),
+                _ => format!(" ß {line}\n+€ more\n"),
+            };
+            format!("@@\n{change} ß {}\n", line + 1)
+        })
+        .collect();
+    let body = format!("*** Update File: a.txt\n{body}");
+    type Encode = fn(&str) -> Vec<u8>;
+    let encodings: [Encode; 4] = [
+        |text| utf16(&format!("\u{feff}{text}"), u16::to_le_bytes),
+        |text| utf16(text, u16::to_be_bytes),
+        |text| encoding_rs::WINDOWS_1252.encode(text).0.into_owned(),
+        |text| format!("\u{feff}{text}").into_bytes(),
+    ];
+    let mut compared = 0;
+    for (encode, ending) in encodings.iter().zip(["\r\n", "\n", "\r\n", "\n"]) {
+        for newline in [true, false] {
+            let whole = |chosen| {
+                let text = text(chosen, ending);
+                encode(if newline { &text } else { text.trim_end() })
+            };
+            let place = Place::new(&[("a.txt", &whole(0))]);
+            let plan = place.plan(&body).unwrap();
+            assert_eq!(plan.hunks().count(), HUNKS);
+            let workspace = Workspace::discover(&place.root).unwrap();
+            let mut journal = Journal::open(&place.home.path().join("state"), &workspace).unwrap();
+            for chosen in 0..1usize << HUNKS {
+                let mut decisions = Decisions::accept_all(&plan);
+                decisions.hunks.retain(|id, _| chosen >> id.0 & 1 == 1);
+                patch::apply(&workspace, &plan, &decisions, &mut journal).unwrap();
+                assert_eq!(place.read("a.txt"), whole(chosen), "{chosen:b}");
+                place.write("a.txt", &whole(0));
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 8 * 64);
+}
+
+/// S7 with a new mode: every subset, with the mode and without, against `git apply`.
+#[cfg(unix)]
+#[test]
+fn every_subset_of_hunks_with_a_new_mode_equals_git_apply() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !has_git() {
+        return;
+    }
+    let text: String = (0..40).map(|line| format!("{line}\n")).collect();
+    let hunk = |hunk: usize| format!("@@\n-{}\n+new\n", hunk * 10);
+    for (old, new) in [(0o644, 0o755), (0o755, 0o644)] {
+        for chosen in 0..1usize << 4 {
+            let picked: Vec<usize> = (0..4).filter(|hunk| chosen >> hunk & 1 == 1).collect();
+            let place = Place::new(&[("a.txt", text.as_bytes())]);
+            let copy = Place::new(&[("a.txt", text.as_bytes())]);
+            let state = |place: &Place| {
+                let file = place.root.join("a.txt").metadata().unwrap();
+                (file.permissions().mode() & 0o111, place.read("a.txt"))
+            };
+            for place in [&place, &copy] {
+                let set = fs::Permissions::from_mode(old);
+                fs::set_permissions(place.root.join("a.txt"), set).unwrap();
+            }
+            let all: String = (0..4).map(hunk).collect();
+            let mut plan = place
+                .plan(&format!("*** Update File: a.txt\n{all}"))
+                .unwrap();
+            plan.files[0].new_mode = Some(new);
+
+            let mut by_git = plan.clone();
+            if picked.is_empty() {
+                by_git.files[0].hunks.clear();
+            } else {
+                let some: String = picked.iter().copied().map(hunk).collect();
+                by_git = copy
+                    .plan(&format!("*** Update File: a.txt\n{some}"))
+                    .unwrap();
+                by_git.files[0].new_mode = Some(new);
+            }
+            copy.write("diff", by_git.unified_diff().as_bytes());
+            copy.git(&["apply", "diff"]);
+
+            let mut decisions = Decisions::accept_all(&plan);
+            decisions.hunks.retain(|id, _| picked.contains(&id.0));
+            let workspace = Workspace::discover(&place.root).unwrap();
+            let mut journal = Journal::open(&place.home.path().join("state"), &workspace).unwrap();
+            patch::apply(&workspace, &plan, &decisions, &mut journal).unwrap();
+            assert_eq!(state(&place), state(&copy), "{chosen:b}");
+        }
     }
 }
 
