@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+mod git;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,10 @@ mod write;
 
 pub use error::WorkspaceError;
 pub use files::{FileContent, FileMetadata, MAX_READ};
+pub use git::LeftOut;
 pub use path::{PathError, WorkspacePath};
 pub use write::{SYNC_BATCH, Staged, WriteMode, sync_staged};
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -35,13 +36,7 @@ pub struct Workspace {
     is_git: bool,
     /// Folders beneath the root that belong to git: a separate git directory, submodules of the index.
     /// Read once, at the first path that is checked.
-    reserved: OnceLock<Reserved>,
-}
-
-#[derive(Debug, Default)]
-struct Reserved {
-    git_dirs: Vec<String>,
-    submodules: BTreeSet<String>,
+    reserved: OnceLock<git::Reserved>,
 }
 
 impl Workspace {
@@ -131,50 +126,7 @@ impl Workspace {
         }
         WorkspacePath::parse(text)
     }
-
-    /// Opened without searching upward. libgit2 reads the configuration but runs nothing named in it.
-    fn repository(&self) -> Option<git2::Repository> {
-        if !self.is_git {
-            return None;
-        }
-        let none: [&std::ffi::OsStr; 0] = [];
-        git2::Repository::open_ext(&self.root, git2::RepositoryOpenFlags::NO_SEARCH, none).ok()
-    }
-
-    fn reserved(&self) -> &Reserved {
-        self.reserved.get_or_init(|| {
-            let Some(repository) = self.repository() else {
-                return Reserved::default();
-            };
-            let beneath = |folder: &Path| {
-                let folder = folder.canonicalize().ok()?;
-                let below = folder
-                    .strip_prefix(&self.root)
-                    .ok()?
-                    .to_str()?
-                    .replace('\\', "/");
-                (!below.is_empty()).then_some(below)
-            };
-            let git_dirs = [repository.path(), repository.commondir()]
-                .into_iter()
-                .filter_map(beneath)
-                .collect();
-            let mut submodules = BTreeSet::new();
-            if let Ok(index) = repository.index() {
-                for entry in index.iter().filter(|entry| entry.mode == GITLINK) {
-                    submodules.insert(String::from_utf8_lossy(&entry.path).into_owned());
-                }
-            }
-            Reserved {
-                git_dirs,
-                submodules,
-            }
-        })
-    }
 }
-
-/// Mode of a submodule's entry in git's index.
-const GITLINK: u32 = 0o160000;
 
 fn is_git_root(folder: &Path) -> bool {
     folder.join(".git").symlink_metadata().is_ok()

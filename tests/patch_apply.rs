@@ -1,6 +1,11 @@
 //! Plans against git itself, and reviews from the text of a patch to the answer the model gets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 use descant::patch::{
     self, ChangeKind, Decision, Decisions, Encoding, FilePlan, HunkId, Journal, LocateStage,
@@ -92,11 +97,18 @@ fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+/// Whether git is there. In CI it has to be.
 fn has_git() -> bool {
-    Command::new("git")
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
+    let found = Command::new("git").arg("--version").output();
+    let found = found.is_ok_and(|output| output.status.success());
+    assert!(
+        found || std::env::var_os("CI").is_none(),
+        "git is not installed"
+    );
+    if !found {
+        eprintln!("not run: git is not installed");
+    }
+    found
 }
 
 /// `git apply` of the text in the folder; what it says when it refuses.

@@ -1,7 +1,7 @@
 //! Patches and repositories that mean harm: refused with the reason, and the tree as it was.
 //!
 //! Rows S1 (hostile paths and files), S6 (files edited during a review) and S9 (a hostile repository
-//! configuration) of the safety table, for text files.
+//! configuration, and that no process is started) of the safety table, for text files.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -67,6 +67,225 @@ fn patches(path: &str) -> Vec<String> {
             "*** Update File: plain.txt\n@@\n-theirs\n+mine\n*** Add File: {path}\n+mine\n"
         )),
     ]
+}
+
+/// An entry of the index, as of a submodule that is not checked out.
+fn add_submodule(root: &Path, path: &str) {
+    let mut index = git2::Repository::open(root).unwrap().index().unwrap();
+    let zero = git2::IndexTime::new(0, 0);
+    let entry = git2::IndexEntry {
+        ctime: zero,
+        mtime: zero,
+        dev: 0,
+        ino: 0,
+        mode: 0o160_000,
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id: git2::Oid::from_str("0123456789012345678901234567890123456789").unwrap(),
+        flags: 0,
+        flags_extended: 0,
+        path: path.as_bytes().to_vec(),
+    };
+    index.add(&entry).unwrap();
+    index.write().unwrap();
+}
+
+#[test]
+fn what_a_patch_may_not_do_with_good_paths_is_rejected() {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path().join("root");
+    git2::Repository::init(&root).unwrap();
+    fs::create_dir(root.join("folder")).unwrap();
+    for name in ["a.txt", "b.txt", "folder/c.txt"] {
+        fs::write(root.join(name), "theirs\n").unwrap();
+    }
+    let workspace = Workspace::discover(&root).unwrap();
+    let mut journal = Journal::open(&home.path().join("state"), &workspace).unwrap();
+    let before = snapshot(&root);
+    let update = |path: &str| format!("*** Update File: {path}\n@@\n-theirs\n+mine\n");
+    let moved = |path: &str, to: &str| format!("*** Update File: {path}\n*** Move to: {to}\n");
+    let add = |path: &str| format!("*** Add File: {path}\n+mine\n");
+    let delete = |path: &str| format!("*** Delete File: {path}\n");
+    for (body, wanted) in [
+        (add("a.txt"), "exists already"),
+        (add("folder"), "a folder, not a file"),
+        (moved("a.txt", "b.txt"), "exists already"),
+        (moved("a.txt", "folder/c.txt"), "exists already"),
+        (moved("a.txt", "folder"), "a folder, not a file"),
+        (update("a.txt") + &update("a.txt"), "named twice"),
+        (update("a.txt") + &delete("./a.txt"), "named twice"),
+        (delete("a.txt") + &add("a.txt"), "named twice"),
+        (add("n.txt") + &add("n.txt"), "named twice"),
+        (
+            moved("a.txt", "n.txt") + &moved("b.txt", "n.txt"),
+            "named twice",
+        ),
+        (moved("a.txt", "b.txt") + &delete("b.txt"), "named twice"),
+        (add("n.txt") + &add("N.txt"), "differs only in case"),
+        (add("x/n") + &add("X/m"), "differs only in case"),
+        (moved("a.txt", "A.txt"), "differs only in case"),
+        (moved("a.txt", "B.TXT"), "differs only in case"),
+        (add("n") + &add("n/m"), "both as a file and as a folder"),
+        (add("n/m") + &add("n"), "both as a file and as a folder"),
+        (update("a.txt") + &update("gone.txt"), "no such file"),
+        (update("a.txt") + &delete("folder"), "a folder, not a file"),
+    ] {
+        let text = format!("*** Begin Patch\n{body}*** End Patch\n");
+        let error = attempt(&workspace, &mut journal, &text).unwrap_err();
+        assert!(error.contains(wanted), "{text}{error}");
+        assert_eq!(snapshot(&root), before, "{text}");
+    }
+}
+
+#[test]
+fn a_git_directory_inside_the_tree_is_never_touched() {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let mut options = git2::RepositoryInitOptions::new();
+    options.no_dotgit_dir(true).workdir_path(&root);
+    git2::Repository::init_opts(root.join("Meta"), &options).unwrap();
+    fs::write(root.join("plain.txt"), "theirs\n").unwrap();
+    fs::write(root.join("Meta/worktrees"), "theirs\n").unwrap();
+    let mut state = 0;
+    // Also when it is of a format that libgit2 does not open.
+    for format in ["", "[extensions]\n\tunheardOf = true\n"] {
+        let config = root.join("Meta/config");
+        let text = fs::read_to_string(&config)
+            .unwrap()
+            .replace("repositoryformatversion = 0", "repositoryformatversion = 1");
+        fs::write(&config, format!("{text}{format}")).unwrap();
+        assert_eq!(git2::Repository::open(&root).is_ok(), format.is_empty());
+        let workspace = Workspace::discover(&root).unwrap();
+        state += 1;
+        let journal = home.path().join(format!("state{state}"));
+        let mut journal = Journal::open(&journal, &workspace).unwrap();
+        let before = snapshot(&root);
+        for path in [
+            "Meta",
+            "Meta/config",
+            "Meta/hooks/pre-commit",
+            "meta/HEAD",
+            "Meta/worktrees",
+        ] {
+            for text in patches(path) {
+                let error = attempt(&workspace, &mut journal, &text).unwrap_err();
+                assert!(error.contains("git directory"), "{path}: {error}");
+            }
+        }
+        assert_eq!(snapshot(&root), before);
+    }
+}
+
+/// Every way through the patch module, here and in a process of its own (below).
+fn every_patch_path(home: &Path) {
+    let root = home.join("root");
+    let repository = git2::Repository::init(&root).unwrap();
+    for (name, text) in [
+        ("sub/a.txt", "1\n2\n3\n4\n5\n"),
+        ("b.txt", "b\n"),
+        ("c.txt", "c\n"),
+        ("d.txt", "d\n"),
+        (
+            ".gitattributes",
+            "* filter=lfs diff=lfs merge=lfs text eol=crlf\n",
+        ),
+    ] {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let mut index = repository.index().unwrap();
+    index.add_path(Path::new("b.txt")).unwrap();
+    index.write().unwrap();
+    let workspace = Workspace::discover(&root.join("sub")).unwrap();
+    workspace.branch();
+    let mut journal = Journal::open(&home.join("state"), &workspace).unwrap();
+    let text = "*** Begin Patch\n*** Update File: sub/a.txt\n@@\n-1\n+one\n 2\n-3\n+three\n 4\n-5\n+five\n\
+        *** Add File: new/n.sh\n+#!/bin/sh\n*** Delete File: b.txt\n*** Update File: c.txt\n*** Move to: moved/c.txt\n\
+        @@\n-c\n+C\n*** Update File: d.txt\n*** Move to: moved/d.txt\n*** End Patch\n";
+    let mut plan = patch::plan(&workspace, &patch::parse(text).unwrap()).unwrap();
+    plan.split_hunk(patch::HunkId(0));
+    plan.edit_hunk(patch::HunkId(0), "-1\n+uno\n 2\n").unwrap();
+    plan.unified_diff();
+    let mut decisions = Decisions::accept_all(&plan);
+    decisions.hunks.remove(&patch::HunkId(1));
+    let applied = patch::apply(&workspace, &plan, &decisions, &mut journal).unwrap();
+    patch::report::applied(&plan, &decisions, Some(&applied));
+    patch::apply(&workspace, &plan, &decisions, &mut journal).unwrap_err();
+    journal.undo(&workspace).unwrap();
+    journal.redo(&workspace).unwrap();
+    journal.undo(&workspace).unwrap();
+    let mut journal = Journal::open(&home.join("state"), &workspace).unwrap();
+    journal.list().unwrap();
+    journal.redo(&workspace).unwrap();
+    for text in patches("../x").iter().chain(&patches("new/none")) {
+        let _ = attempt(&workspace, &mut journal, text);
+    }
+    fs::write(home.join("done"), "").unwrap();
+}
+
+/// S9: no `git` is run, found by its name in PATH or, where strace is there, in any other way.
+#[cfg(unix)]
+#[test]
+fn no_patch_path_starts_a_process() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+    const HOME: &str = "DESCANT_TEST_TRAPPED_IN";
+    if let Some(home) = std::env::var_os(HOME) {
+        return every_patch_path(Path::new(&home));
+    }
+    let this = std::env::current_exe().unwrap();
+    let arguments = ["--exact", "no_patch_path_starts_a_process"];
+    let has_strace = Command::new("strace").arg("-V").output().is_ok();
+    assert!(
+        has_strace || !cfg!(target_os = "linux") || std::env::var_os("CI").is_none(),
+        "strace is not installed"
+    );
+    for strace in [false, true] {
+        if strace && !has_strace {
+            continue;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let (bin, marker) = (home.path().join("bin"), home.path().join("marker"));
+        fs::create_dir(&bin).unwrap();
+        let script = format!("#!/bin/sh\n: > '{}'\n", marker.display());
+        for name in ["git", "git-lfs", "ssh", "editor"] {
+            fs::write(bin.join(name), &script).unwrap();
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let log = home.path().join("strace");
+        let mut command = if strace {
+            let mut command = Command::new("strace");
+            command.args(["-f", "-qq", "-e", "trace=execve,execveat", "-o"]);
+            command.arg(&log).arg(&this);
+            command
+        } else {
+            Command::new(&this)
+        };
+        let path = std::env::join_paths(
+            [bin.clone()]
+                .into_iter()
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        );
+        let path = path.unwrap();
+        command.args(arguments).env(HOME, home.path());
+        // strace itself is found by our own PATH.
+        let output = command.env("PATH", &path).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(home.path().join("done").exists(), "nothing was tried");
+        assert!(!marker.exists(), "git was run");
+        if strace {
+            let started = fs::read_to_string(&log).unwrap();
+            let count = started.lines().filter(|line| line.contains("exec")).count();
+            assert_eq!(count, 1, "only the test itself:\n{started}");
+        }
+        let mut by_hand = Command::new("sh");
+        by_hand.args(["-c", "git"]).env("PATH", &path);
+        assert!(by_hand.status().unwrap().success());
+        assert!(marker.exists(), "the trap is no trap");
+    }
 }
 
 #[test]
@@ -150,6 +369,20 @@ fn hostile_paths_are_rejected() {
         "worktree/file.txt",
         "plain.txt/x",
         "folder",
+        "module",
+        "module/x",
+        "MODULE/x",
+        "PLAIN.txt",
+        "Folder/new.txt",
+        "FOLDER/FILE.TXT",
+        #[cfg(unix)]
+        "pipe",
+        #[cfg(unix)]
+        "socket",
+        #[cfg(unix)]
+        "setuid",
+        #[cfg(unix)]
+        "setgid",
     ];
     let home = tempfile::tempdir().unwrap();
     let root = home.path().join("root");
@@ -176,7 +409,19 @@ fn hostile_paths_are_rejected() {
         symlink("folder/file.txt", root.join("leaf-link")).unwrap();
         symlink("nowhere", root.join("dangling")).unwrap();
         fs::hard_link(outside.join("x.txt"), root.join("hard.txt")).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(root.join("pipe"))
+            .status();
+        assert!(made.unwrap().success());
+        // The name stays when the listener is gone.
+        std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+        for (name, mode) in [("setuid", 0o4755), ("setgid", 0o2755)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::write(root.join(name), "theirs\n").unwrap();
+            fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
     }
+    add_submodule(&root, "module");
     let workspace = Workspace::discover(&root).unwrap();
     let mut journal = Journal::open(&home.path().join("state"), &workspace).unwrap();
     let before = (snapshot(&root), snapshot(&outside));

@@ -18,7 +18,7 @@ use super::locate;
 use super::text::{Ending, MAX_EDITED, NotText, Text};
 use super::v4a::{Content, FileOperation, FilePatch, FinalNewline, Patch, PatchHunk};
 use super::{ChangeKind, FilePlan, Hunk, HunkId, LocateStage, Plan};
-use crate::workspace::{FileContent, Workspace, WorkspaceError, WorkspacePath};
+use crate::workspace::{FileContent, LeftOut, Workspace, WorkspaceError, WorkspacePath};
 use names::Names;
 
 /// Locates the patch against the files as they are now.
@@ -46,15 +46,20 @@ pub fn plan(workspace: &Workspace, patch: &Patch) -> Result<Plan, PlanError> {
         }
         targets.push((path, target));
     }
+    let left_out = LeftOut::of(workspace);
+    let source = Source {
+        workspace,
+        left_out: &left_out,
+    };
     let mut plan = Plan {
         files: Vec::with_capacity(patch.files.len()),
     };
     for (file, (path, target)) in patch.files.iter().zip(targets) {
         plan.files.push(match &file.operation {
-            FileOperation::Add { content, mode } => added(workspace, path, content, *mode)?,
-            FileOperation::Delete { content } => deleted(workspace, path, content.as_ref())?,
+            FileOperation::Add { content, mode } => added(source, path, content, *mode)?,
+            FileOperation::Delete { content } => deleted(source, path, content.as_ref())?,
             FileOperation::Update { hunks, mode, .. } => {
-                updated(workspace, path, target, hunks, *mode)?
+                updated(source, path, target, hunks, *mode)?
             }
         });
     }
@@ -76,15 +81,15 @@ fn checked(
 }
 
 fn added(
-    workspace: &Workspace,
+    source: Source<'_>,
     path: WorkspacePath,
     content: &Content,
     asked: Option<u32>,
 ) -> Result<FilePlan, PlanError> {
-    if workspace.exists(&path)? {
+    if source.workspace.exists(&path)? {
         return Err(PlanError::AddExists { path });
     }
-    refuse_case_twin(workspace, &path)?;
+    source.refuse_new(&path)?;
     let mut post = content.lines.join("\n");
     if !content.lines.is_empty() && !content.ends_without_newline {
         post.push('\n');
@@ -116,11 +121,11 @@ fn added(
 }
 
 fn deleted(
-    workspace: &Workspace,
+    source: Source<'_>,
     path: WorkspacePath,
     expected: Option<&Content>,
 ) -> Result<FilePlan, PlanError> {
-    let FileContent { bytes, mode } = read(workspace, &path)?;
+    let FileContent { bytes, mode } = source.read(&path)?;
     let refused = |why| binary(path.clone(), why);
     let (encoding, pre) = encoding::decode(bytes).map_err(refused)?;
     if let Some(expected) = expected {
@@ -161,21 +166,21 @@ fn still_holds(path: &WorkspacePath, text: &Text<'_>, expected: &Content) -> Res
 
 /// `asked`: the mode that the patch asks for, 0o644 or 0o755.
 fn updated(
-    workspace: &Workspace,
+    source: Source<'_>,
     path: WorkspacePath,
     target: Option<WorkspacePath>,
     hunks: &[PatchHunk],
     asked: Option<u32>,
 ) -> Result<FilePlan, PlanError> {
-    let FileContent { bytes, mode } = read(workspace, &path)?;
+    let FileContent { bytes, mode } = source.read(&path)?;
     if let Some(target) = &target {
-        if workspace.exists(target)? {
+        if source.workspace.exists(target)? {
             return Err(PlanError::MoveExists {
                 path,
                 target: target.clone(),
             });
         }
-        refuse_case_twin(workspace, target)?;
+        source.refuse_new(target)?;
     }
     let edited = edited(&path, bytes, hunks)?;
     let new_mode = asked
@@ -314,13 +319,36 @@ fn is_lfs_pointer(bytes: &[u8]) -> bool {
     version && has("oid sha256:") && has("size ")
 }
 
-fn read(workspace: &Workspace, path: &WorkspacePath) -> Result<FileContent, PlanError> {
-    workspace
-        .read_up_to(path, MAX_EDITED)
-        .map_err(|error| match error {
-            WorkspaceError::NotFound { path } => PlanError::Missing { path },
-            other => PlanError::Workspace(other),
-        })
+/// Where the files come from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    workspace: &'a Workspace,
+    left_out: &'a LeftOut<'a>,
+}
+
+impl Source<'_> {
+    fn read(self, path: &WorkspacePath) -> Result<FileContent, PlanError> {
+        match self.workspace.read_up_to(path, MAX_EDITED) {
+            Ok(content) => Ok(content),
+            Err(WorkspaceError::NotFound { path }) => {
+                self.left_out.refuse(&path)?;
+                Err(PlanError::Missing { path })
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Of a path where nothing is: whether something may come there.
+    fn refuse_new(self, path: &WorkspacePath) -> Result<(), PlanError> {
+        self.left_out.refuse(path)?;
+        match self.workspace.case_twin(path)? {
+            Some(other) => Err(PlanError::CaseTwin {
+                path: path.clone(),
+                other,
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 fn binary(path: WorkspacePath, why: NotText) -> PlanError {
@@ -331,16 +359,6 @@ fn binary(path: WorkspacePath, why: NotText) -> PlanError {
         NotText::DamagedUtf16 => "it is UTF-16 with damaged characters",
     };
     PlanError::Binary { path, why }
-}
-
-fn refuse_case_twin(workspace: &Workspace, path: &WorkspacePath) -> Result<(), PlanError> {
-    match workspace.case_twin(path)? {
-        Some(other) => Err(PlanError::CaseTwin {
-            path: path.clone(),
-            other,
-        }),
-        None => Ok(()),
-    }
 }
 
 impl Plan {

@@ -41,7 +41,7 @@ pub(super) fn run(workspace: &Workspace, call: &ReadFile) -> Result<String, Tool
         return Err(ToolError::Arguments("`path` is missing".into()));
     };
     let bytes = tree::read(workspace, path)?;
-    if tree::is_binary(&bytes) {
+    let Some(text) = tree::text(&bytes) else {
         return Err(ToolError::File {
             path: path.to_owned(),
             reason: format!(
@@ -49,13 +49,8 @@ pub(super) fn run(workspace: &Workspace, call: &ReadFile) -> Result<String, Tool
                 bytes.len()
             ),
         });
-    }
-    page(
-        path,
-        &String::from_utf8_lossy(&bytes),
-        call.offset,
-        call.limit,
-    )
+    };
+    page(path, &text, call.offset, call.limit)
 }
 
 /// The asked lines of a text. Whole and within the caps, it is the text itself less its final newline.

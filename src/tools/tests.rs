@@ -142,6 +142,7 @@ fn what_is_no_text_of_the_repository_is_refused_by_name() {
     let folder = folder(&[
         ("bin", b"\x7fELF\0\0"),
         ("latin", b"caf\xe9\n"),
+        ("wide", b"\xff\xfe\xe9\0\n\0"),
         ("d/x", b"x"),
     ]);
     symlink("/etc/passwd", folder.dir.path().join("link")).unwrap();
@@ -152,7 +153,8 @@ fn what_is_no_text_of_the_repository_is_refused_by_name() {
             "bin",
             "!bin: a binary file of 6 bytes; only text can be read",
         ),
-        ("latin", "caf\u{fffd}"),
+        ("latin", "café"),
+        ("wide", "é"),
         ("d", "!d: a folder, not a file"),
         ("./d//x", "x"),
         ("/workspace/d/x", "x"),

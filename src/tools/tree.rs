@@ -1,9 +1,11 @@
 //! The one way the tools reach files: reading through [`crate::workspace`], walking with ignore rules.
 
 use super::ToolError;
+use crate::patch;
 use crate::workspace::{Workspace, WorkspaceError, WorkspacePath};
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::{DirEntry, WalkBuilder};
+use std::borrow::Cow;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +22,14 @@ pub(super) fn read(workspace: &Workspace, path: &str) -> Result<Vec<u8>, ToolErr
     Ok(workspace.read(&path).map_err(said)?.bytes)
 }
 
-pub(super) fn is_binary(bytes: &[u8]) -> bool {
-    bytes.iter().take(BINARY_PROBE).any(|byte| *byte == 0)
+/// The text that a patch to the file would be written against, whatever its encoding. What is no text that can
+/// be edited is still shown if it holds no NUL; `None` for the rest.
+pub(super) fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    match patch::encoding::text_of(bytes) {
+        Some((_, text)) => Some(text),
+        None if bytes.iter().take(BINARY_PROBE).any(|byte| *byte == 0) => None,
+        None => Some(String::from_utf8_lossy(bytes)),
+    }
 }
 
 /// Whether a walk goes on after a file.

@@ -26,6 +26,14 @@ pub enum WorkspaceError {
     Submodule { path: WorkspacePath, at: String },
     #[error("{path}: {at} is the repository's git directory, which is never touched")]
     GitDir { path: WorkspacePath, at: String },
+    #[error(
+        "{path}: in the repository, but the sparse checkout leaves it out\n  ask the user to run `git sparse-checkout add {add}`, then read the file"
+    )]
+    LeftOut { path: WorkspacePath, add: String },
+    #[error(
+        "{path}: not on disk, and whether the sparse checkout leaves it out cannot be told from its sparse index\n  ask the user to run `git sparse-checkout reapply --no-sparse-index`"
+    )]
+    SparseIndex { path: WorkspacePath },
     #[error("{path}: runs with its owner's rights (mode {mode:o})\n  change it by hand")]
     SetId { path: WorkspacePath, mode: u32 },
     #[error("{path}: {len} bytes, more than the limit of {limit}")]
@@ -55,6 +63,8 @@ impl WorkspaceError {
             | Self::NestedRepository { path, .. }
             | Self::Submodule { path, .. }
             | Self::GitDir { path, .. }
+            | Self::LeftOut { path, .. }
+            | Self::SparseIndex { path }
             | Self::SetId { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Exists { path }

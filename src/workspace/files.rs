@@ -188,34 +188,6 @@ impl Workspace {
         Ok(Some(dir))
     }
 
-    fn refuse_reserved(&self, path: &WorkspacePath) -> Result<(), WorkspaceError> {
-        let reserved = self.reserved();
-        let text = path.as_str();
-        for git_dir in &reserved.git_dirs {
-            if text == git_dir
-                || text
-                    .strip_prefix(git_dir.as_str())
-                    .is_some_and(|rest| rest.starts_with('/'))
-            {
-                return Err(WorkspaceError::GitDir {
-                    path: path.clone(),
-                    at: shown(git_dir),
-                });
-            }
-        }
-        if !reserved.submodules.is_empty() {
-            for folder in path.ancestors().iter().chain([path]) {
-                if reserved.submodules.contains(folder.as_str()) {
-                    return Err(WorkspaceError::Submodule {
-                        path: path.clone(),
-                        at: shown(folder.as_str()),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn look(
         &self,
         parent: &Dir,

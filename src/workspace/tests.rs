@@ -479,7 +479,8 @@ mod unix {
         symlink(&outside, root.join("link")).unwrap();
         let workspace = Workspace::open(&root).unwrap();
         let stop = std::sync::atomic::AtomicBool::new(false);
-        let (mut through, mut refused) = (0, 0);
+        let swaps = std::sync::atomic::AtomicUsize::new(0);
+        let (mut through, mut refused, mut staged_before_a_swap) = (0, 0, 0);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 // `dir` is by turns the real folder, absent, and the link.
@@ -488,8 +489,10 @@ mod unix {
                     let _ = fs::rename(root.join("dir"), root.join("real"));
                     let _ = fs::rename(root.join("link"), root.join("dir"));
                     let _ = fs::rename(root.join("dir"), root.join("link"));
+                    swaps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }
             });
+            let swapped = || swaps.load(std::sync::atomic::Ordering::Relaxed);
             let file = path("dir/file");
             for round in 0..rounds {
                 match workspace.read(&file) {
@@ -500,7 +503,9 @@ mod unix {
                     Err(_) => refused += 1,
                 }
                 let mode = WriteMode::Exact(0o644);
+                let before = swapped();
                 if let Ok(staged) = workspace.stage(&file, b"inside", mode, &round.to_string()) {
+                    staged_before_a_swap += usize::from(swapped() > before);
                     let _ = staged.replace();
                 }
                 if let Ok(staged) =
@@ -508,7 +513,12 @@ mod unix {
                 {
                     let _ = staged.create();
                 }
+                let _ = workspace.metadata(&path("dir/new"));
                 let _ = workspace.remove(&path("dir/new"));
+                let _ = workspace.create_folder(&path("dir/folder"));
+                let _ = workspace.remove_empty_folder(&path("dir/folder"));
+                // In every round: what came through could be taken away again the same way.
+                assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "round {round}");
             }
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
@@ -521,6 +531,10 @@ mod unix {
         assert!(
             through > 0 && refused > 0,
             "{through} read, {refused} refused: no race took place"
+        );
+        assert!(
+            swaps.into_inner() > 1000 && staged_before_a_swap > 0,
+            "the folder was not swapped in between"
         );
     }
 }

@@ -14,12 +14,18 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn claim(&mut self, path: &WorkspacePath) -> Result<(), PlanError> {
         let folded = path.as_str().to_lowercase();
-        if let Some(other) = self
-            .files
-            .get(&folded)
-            .or_else(|| self.folders.get(&folded))
-        {
+        if let Some(other) = self.files.get(&folded) {
             return Err(self.clash(path, other));
+        }
+        match self.folders.get(&folded) {
+            Some(other) if other == path => {
+                return Err(PlanError::FileAndFolder {
+                    path: path.clone(),
+                    other: other.clone(),
+                });
+            }
+            Some(other) => return Err(self.clash(path, other)),
+            None => {}
         }
         for folder in path.ancestors() {
             let folded = folder.as_str().to_lowercase();
