@@ -141,8 +141,8 @@ fn without_runtime(args: &Args, setup: &Setup) -> Option<anyhow::Result<Exit>> {
         Command::Apply { file, yes, check } => {
             Some(apply::run(setup, file.as_deref(), *yes, *check))
         }
-        Command::Undo => Some(patches::undo(setup)),
-        Command::Redo => Some(patches::redo(setup)),
+        Command::Undo { merge } => Some(patches::undo(setup, *merge)),
+        Command::Redo { merge } => Some(patches::redo(setup, *merge)),
         Command::Checkpoints => Some(patches::checkpoints(setup)),
         Command::Python { .. }
         | Command::Sessions { .. }
@@ -175,8 +175,8 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
             Command::Completions { .. }
             | Command::Man
             | Command::Apply { .. }
-            | Command::Undo
-            | Command::Redo
+            | Command::Undo { .. }
+            | Command::Redo { .. }
             | Command::Checkpoints,
         ) => Ok(Exit::Done),
         None if args.once.once => run_once(setup, args.once, args.prompt).await,

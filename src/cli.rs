@@ -4,6 +4,7 @@
 //! are put together in `app`. This module speaks to the agent through its commands and events only. stdout carries
 //! the answer; everything else goes to stderr.
 
+pub mod confirm;
 pub mod editor;
 pub mod exit;
 pub mod jsonl;
@@ -100,6 +101,18 @@ pub struct CommonArgs {
     pub verbose: u8,
 }
 
+/// What `undo` and `redo` do with files that changed since.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct MergeArgs {
+    /// Merge files that changed since, where that leaves no conflict [default: ask on a terminal, else refuse]
+    #[arg(long)]
+    pub merge: bool,
+
+    /// Merge, and leave conflicts between markers in the files
+    #[arg(long)]
+    pub conflict_markers: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Apply {
     /// Propose: print the diff, write nothing
@@ -132,10 +145,16 @@ pub enum Command {
         check: bool,
     },
     /// Take the last applied patch back
-    Undo,
+    Undo {
+        #[command(flatten)]
+        merge: MergeArgs,
+    },
     /// Apply the patch that was undone last again
-    Redo,
-    /// List the applied patches that can be undone
+    Redo {
+        #[command(flatten)]
+        merge: MergeArgs,
+    },
+    /// List the applied patches that can be undone, and what the journal takes on disk
     Checkpoints,
     /// Run Python in the sandbox as the model would
     Python {

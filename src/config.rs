@@ -51,6 +51,14 @@ pub const KEYS: &[(&str, &str)] = &[
     ("sandbox.cpus", "CPUs the container may use"),
     ("sandbox.timeout_s", "wall-clock seconds of one cell"),
     ("sandbox.output_kib", "output kept of one cell"),
+    (
+        "journal.max_mib",
+        "room for what undo needs, in this folder's journal; 0 is no limit",
+    ),
+    (
+        "journal.max_age_days",
+        "how long a patch can be undone; 0 is no limit",
+    ),
 ];
 
 /// Names of themes; `tui::theme` has the colours.
@@ -68,6 +76,7 @@ pub struct Config {
     pub offline: bool,
     pub sampling: SamplingConfig,
     pub sandbox: SandboxSettings,
+    pub journal: JournalSettings,
 }
 
 /// OpenAI's recommended defaults for GPT-OSS.
@@ -93,6 +102,14 @@ pub struct SandboxSettings {
     pub output_kib: usize,
 }
 
+/// What the journal of a folder may hold; 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalSettings {
+    pub max_mib: u64,
+    pub max_age_days: u64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -104,6 +121,7 @@ impl Default for Config {
             offline: false,
             sampling: SamplingConfig::default(),
             sandbox: SandboxSettings::default(),
+            journal: JournalSettings::default(),
         }
     }
 }
@@ -129,6 +147,15 @@ impl Default for SandboxSettings {
             cpus: 2.0,
             timeout_s: 60,
             output_kib: 64,
+        }
+    }
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        JournalSettings {
+            max_mib: 512,
+            max_age_days: 90,
         }
     }
 }

@@ -20,8 +20,8 @@ pub mod v4a;
 pub use apply::{ApplyError, apply};
 pub use encoding::Encoding;
 pub use journal::{
-    ChangedFile, Checkpoint, Journal, JournalError, Limits, Obstacle, OnChanged, Prospect,
-    Recovered, UndoError, Undone, Usage,
+    ChangedFile, Checkpoint, Direction, Journal, JournalError, Limits, Obstacle, OnChanged,
+    Prospect, Recovered, UndoError, Undone, Usage,
 };
 pub use plan::{EditError, PlanError, plan};
 pub use select::{SelectError, selected};

@@ -12,7 +12,7 @@ mod agent_support;
 use agent_support::*;
 use descant::agent::{AgentCommand, AgentEvent, ApprovalPolicy};
 use descant::engine::scripted::ScriptedGeneration;
-use descant::patch::{Decision, Decisions, HunkId};
+use descant::patch::{Decision, Decisions, HunkId, OnChanged};
 
 const TWO_HUNKS: &str = "*** Begin Patch\n*** Update File: long.txt\n@@\n-line 2\n+LINE 2\n@@\n-line 18\n+LINE 18\n*** End Patch";
 
@@ -245,12 +245,12 @@ fn undo_and_redo_name_the_files() {
         let say =
             |event: &AgentEvent| matches!(event, AgentEvent::Notice(_) | AgentEvent::Problem(_));
 
-        rig.send(AgentCommand::Undo).await;
+        rig.send(AgentCommand::Undo(OnChanged::Refuse)).await;
         let undone = told(&rig.until(say).await);
         assert_eq!(undone, ["notice: Undone: 2 files: a.txt, b.txt"]);
         assert_eq!(tree(rig.dir.path()), before);
 
-        rig.send(AgentCommand::Redo).await;
+        rig.send(AgentCommand::Redo(OnChanged::Refuse)).await;
         assert_eq!(
             told(&rig.until(say).await),
             ["notice: Redone: 2 files: a.txt, b.txt"]
@@ -258,12 +258,16 @@ fn undo_and_redo_name_the_files() {
         assert_eq!(tree(rig.dir.path()), after);
 
         rig.write("a.txt", "mine\n");
-        rig.send(AgentCommand::Undo).await;
+        rig.send(AgentCommand::Undo(OnChanged::Refuse)).await;
         let refused = told(&rig.until(say).await);
-        assert!(refused[0].starts_with("problem: a.txt"), "{refused:?}");
+        assert!(
+            refused[0].starts_with("problem: a.txt: changed since checkpoint 1 was applied; ")
+                && refused[0].ends_with("\n  to merge: /undo markers"),
+            "{refused:?}"
+        );
         assert_eq!(rig.file("a.txt"), "mine\n");
 
-        rig.send(AgentCommand::Redo).await;
+        rig.send(AgentCommand::Redo(OnChanged::Refuse)).await;
         assert_eq!(told(&rig.until(say).await), ["problem: nothing to redo"]);
     });
 }
@@ -280,7 +284,7 @@ fn undo_waits_for_no_running_turn() {
         rig.submit("go").await;
         rig.until(|event| matches!(event, AgentEvent::AnswerDelta(_)))
             .await;
-        rig.send(AgentCommand::Undo).await;
+        rig.send(AgentCommand::Undo(OnChanged::Refuse)).await;
         let told = rig.rest().await;
         assert_eq!(
             told[0],

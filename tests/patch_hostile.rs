@@ -214,12 +214,12 @@ fn every_patch_path(home: &Path) {
     let applied = patch::apply(&workspace, &plan, &decisions, &mut journal).unwrap();
     patch::report::applied(&plan, &decisions, Some(&applied));
     patch::apply(&workspace, &plan, &decisions, &mut journal).unwrap_err();
-    journal.undo(&workspace).unwrap();
-    journal.redo(&workspace).unwrap();
-    journal.undo(&workspace).unwrap();
+    journal.undo(&workspace, OnChanged::Refuse).unwrap();
+    journal.redo(&workspace, OnChanged::Refuse).unwrap();
+    journal.undo(&workspace, OnChanged::Refuse).unwrap();
     let mut journal = Journal::open(&home.join("state"), &workspace).unwrap();
     journal.list().unwrap();
-    journal.redo(&workspace).unwrap();
+    journal.redo(&workspace, OnChanged::Refuse).unwrap();
     for text in patches("../x").iter().chain(&patches("new/none")) {
         let _ = attempt(&workspace, &mut journal, text);
     }

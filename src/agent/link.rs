@@ -183,8 +183,8 @@ impl Link {
                 });
             }
             Some(AgentCommand::SetEffort(effort)) => self.effort = Some(effort),
-            Some(AgentCommand::Undo) => self.refuse("undo"),
-            Some(AgentCommand::Redo) => self.refuse("redo"),
+            Some(AgentCommand::Undo(_)) => self.refuse("undo"),
+            Some(AgentCommand::Redo(_)) => self.refuse("redo"),
             Some(AgentCommand::NewConversation) => {
                 self.forget = true;
                 self.turn.cancel();

@@ -2,7 +2,7 @@
 
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
-use crate::patch::{Applied, Decisions, Plan};
+use crate::patch::{Applied, Decisions, OnChanged, Plan};
 use std::time::Duration;
 
 /// Numbers the reviews of a session from 1.
@@ -24,8 +24,9 @@ pub enum AgentCommand {
         decisions: Decisions,
     },
     SetEffort(Effort),
-    Undo,
-    Redo,
+    /// Takes the last applied patch back; the choice is for files that changed since.
+    Undo(OnChanged),
+    Redo(OnChanged),
     /// Forget the conversation (the session file stays).
     NewConversation,
     Shutdown,

@@ -5,7 +5,7 @@ use super::history::History;
 use super::link::Link;
 use super::{AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Limits, ModelOptions};
 use crate::conversation::PromptSpec;
-use crate::patch::Journal;
+use crate::patch::{Direction, Journal, OnChanged};
 use crate::workspace::Workspace;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,8 +86,12 @@ impl Core {
                     fixed.effort = effort;
                 }
             }
-            AgentCommand::Undo => self.step_journal(Step::Undo).await,
-            AgentCommand::Redo => self.step_journal(Step::Redo).await,
+            AgentCommand::Undo(on_changed) => {
+                self.step_journal(Direction::Undo, on_changed).await;
+            }
+            AgentCommand::Redo(on_changed) => {
+                self.step_journal(Direction::Redo, on_changed).await;
+            }
             AgentCommand::NewConversation => self.forget().await,
             AgentCommand::Shutdown => self.link.closing = true,
         }
@@ -110,11 +114,11 @@ impl Core {
         }
     }
 
-    async fn step_journal(&mut self, step: Step) {
+    async fn step_journal(&mut self, direction: Direction, on_changed: OnChanged) {
         let desk = self.desk.clone();
         let stepped = tokio::task::spawn_blocking(move || {
             let mut journal = desk.journal.lock().unwrap_or_else(PoisonError::into_inner);
-            step.take(&mut journal, &desk.workspace)
+            step(&mut journal, &desk.workspace, direction, on_changed)
         })
         .await;
         self.link.send(match stepped {
@@ -122,7 +126,7 @@ impl Core {
             Ok(Err(problem)) => AgentEvent::Problem(problem),
             Err(error) => AgentEvent::Problem(format!(
                 "{} broke off: {error}; this is our bug",
-                step.verb()
+                direction.word()
             )),
         });
     }
@@ -147,37 +151,34 @@ impl Core {
     }
 }
 
-/// A step through the journal.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Undo,
-    Redo,
-}
-
-impl Step {
-    fn verb(self) -> &'static str {
-        match self {
-            Step::Undo => "undo",
-            Step::Redo => "redo",
-        }
-    }
-
-    fn take(self, journal: &mut Journal, workspace: &Workspace) -> Result<String, String> {
-        let (done, stepped) = match self {
-            Step::Undo => ("Undone", journal.undo(workspace)),
-            Step::Redo => ("Redone", journal.redo(workspace)),
+/// A step through the journal, and what to tell the user of it.
+fn step(
+    journal: &mut Journal,
+    workspace: &Workspace,
+    direction: Direction,
+    on_changed: OnChanged,
+) -> Result<String, String> {
+    let (done, stepped) = match direction {
+        Direction::Undo => ("Undone", journal.undo(workspace, on_changed)),
+        Direction::Redo => ("Redone", journal.redo(workspace, on_changed)),
+    };
+    let applied = stepped.map_err(|error| {
+        let word = match error.remedy() {
+            Some(OnChanged::Merge) => "merge",
+            Some(OnChanged::MergeWithMarkers) => "markers",
+            Some(OnChanged::Refuse) | None => return error.to_string(),
         };
-        let applied = stepped.map_err(|error| error.to_string())?;
-        let paths: Vec<&str> = applied
-            .changes
-            .iter()
-            .map(|change| change.path.as_str())
-            .collect();
-        let files = if paths.len() == 1 { "file" } else { "files" };
-        Ok(format!(
-            "{done}: {} {files}: {}",
-            paths.len(),
-            paths.join(", ")
-        ))
+        format!("{error}\n  to merge: /{} {word}", direction.word())
+    })?;
+    let paths: Vec<&str> = applied
+        .changes
+        .iter()
+        .map(|change| change.path.as_str())
+        .collect();
+    let files = if paths.len() == 1 { "file" } else { "files" };
+    let mut told = format!("{done}: {} {files}: {}", paths.len(), paths.join(", "));
+    for file in &applied.merged {
+        told.push_str(&format!("\nmerged {file}"));
     }
+    Ok(told)
 }

@@ -125,6 +125,13 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
         ),
         ("sandbox.timeout_s", sandbox.timeout_s, 1, 86_400),
         ("sandbox.output_kib", sandbox.output_kib as u64, 1, 16_384),
+        ("journal.max_mib", config.journal.max_mib, 0, 1 << 30),
+        (
+            "journal.max_age_days",
+            config.journal.max_age_days,
+            0,
+            36_500,
+        ),
         (
             "context",
             config.context.unwrap_or(512) as u64,

@@ -131,8 +131,8 @@ impl Journal {
             faults: run::Faults::default(),
         };
         let lock = journal.lock()?;
-        journal.settled(workspace)?;
-        journal.tidy();
+        let history = journal.settled(workspace)?;
+        journal.tidy(history);
         drop(lock);
         Ok(journal)
     }
@@ -194,7 +194,7 @@ impl Journal {
         transitions: Vec<Transition>,
     ) -> Result<u64, JournalError> {
         let lock = self.lock()?;
-        let history = self.settled(workspace)?;
+        let mut history = self.settled(workspace)?;
         let operation = Operation {
             kind: RecordedOperation::Apply,
             number: None,
@@ -204,8 +204,8 @@ impl Journal {
             known: None,
             emptied: Vec::new(),
         };
-        let number = self.run(workspace, &history, operation)?;
-        self.tidy();
+        let number = self.run(workspace, &mut history, operation)?;
+        self.tidy(history);
         drop(lock);
         Ok(number)
     }

@@ -1,12 +1,13 @@
 //! The slash commands: one row each, for parsing, completion, help and the docs.
 
 use crate::conversation::Effort;
+use crate::patch::OnChanged;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Help,
-    Undo,
-    Redo,
+    Undo(OnChanged),
+    Redo(OnChanged),
     New,
     Effort(Effort),
     Reasoning,
@@ -20,48 +21,61 @@ pub struct Spec {
     pub name: &'static str,
     /// The words an argument may be; empty for none.
     pub arguments: &'static [&'static str],
+    /// The words it may be given and does not need.
+    pub optional: &'static [&'static str],
     pub doc: &'static str,
 }
+
+/// What happens to files that changed since.
+const MERGE: &[&str] = &["merge", "markers"];
 
 pub const COMMANDS: &[Spec] = &[
     Spec {
         name: "help",
         arguments: &[],
+        optional: &[],
         doc: "keys and commands",
     },
     Spec {
         name: "undo",
         arguments: &[],
+        optional: MERGE,
         doc: "take the last applied change back",
     },
     Spec {
         name: "redo",
         arguments: &[],
+        optional: MERGE,
         doc: "apply what was undone again",
     },
     Spec {
         name: "new",
         arguments: &[],
+        optional: &[],
         doc: "start a new conversation; this one stays on record",
     },
     Spec {
         name: "effort",
         arguments: &["low", "medium", "high"],
+        optional: &[],
         doc: "how long the model may think",
     },
     Spec {
         name: "reasoning",
         arguments: &[],
+        optional: &[],
         doc: "show or hide the reasoning pane",
     },
     Spec {
         name: "theme",
         arguments: &["dark", "light", "ansi16", "plain"],
+        optional: &[],
         doc: "choose the colours of this session",
     },
     Spec {
         name: "quit",
         arguments: &[],
+        optional: &[],
         doc: "leave",
     },
 ];
@@ -83,14 +97,16 @@ pub fn parse(text: &str) -> Option<Result<Command, String>> {
         )));
     };
     let argument = words.next();
-    if words.next().is_some() || (spec.arguments.is_empty() && argument.is_some()) {
+    let takes_none = spec.arguments.is_empty() && spec.optional.is_empty();
+    if words.next().is_some() || (takes_none && argument.is_some()) {
         return Some(Err(format!(
             "/{name} takes {}; /help lists all commands",
             takes(spec)
         )));
     }
     let wrong = |argument: &str| {
-        let nearest = nearest(argument, spec.arguments.iter().copied());
+        let words = spec.arguments.iter().chain(spec.optional);
+        let nearest = nearest(argument, words.copied());
         format!(
             "/{name} takes {}, not `{argument}`; did you mean /{name} {nearest}?",
             takes(spec)
@@ -98,8 +114,18 @@ pub fn parse(text: &str) -> Option<Result<Command, String>> {
     };
     let command = match (name, argument) {
         ("help", _) => Command::Help,
-        ("undo", _) => Command::Undo,
-        ("redo", _) => Command::Redo,
+        ("undo" | "redo", argument) => {
+            let on_changed = match argument {
+                None => OnChanged::Refuse,
+                Some("merge") => OnChanged::Merge,
+                Some("markers") => OnChanged::MergeWithMarkers,
+                Some(argument) => return Some(Err(wrong(argument))),
+            };
+            match name {
+                "undo" => Command::Undo(on_changed),
+                _redo => Command::Redo(on_changed),
+            }
+        }
         ("new", _) => Command::New,
         ("reasoning", _) => Command::Reasoning,
         ("quit", _) => Command::Quit,
@@ -117,9 +143,10 @@ pub fn parse(text: &str) -> Option<Result<Command, String>> {
 }
 
 fn takes(spec: &Spec) -> String {
-    match spec.arguments {
-        [] => "no argument".to_owned(),
-        [init @ .., last] => format!("{} or {last}", init.join(", ")),
+    match (spec.arguments, spec.optional) {
+        ([], []) => "no argument".to_owned(),
+        ([], [init @ .., last]) => format!("nothing, {} or {last}", init.join(", ")),
+        ([init @ .., last], _) => format!("{} or {last}", init.join(", ")),
     }
 }
 
@@ -189,7 +216,7 @@ pub fn completions(text: &str) -> Vec<Candidate> {
         Some((name, typed)) => COMMANDS
             .iter()
             .filter(|s| s.name == name)
-            .flat_map(|s| s.arguments.iter().map(move |a| (s, a)))
+            .flat_map(|s| s.arguments.iter().chain(s.optional).map(move |a| (s, a)))
             .filter(|(_, a)| a.starts_with(typed))
             .map(|(s, a)| Candidate {
                 text: format!("/{} {a}", s.name),
@@ -220,7 +247,7 @@ mod tests {
                 "/{}",
                 spec.name
             );
-            for argument in spec.arguments {
+            for argument in spec.arguments.iter().chain(spec.optional) {
                 let text = format!("/{} {argument}", spec.name);
                 assert!(parse(&text).is_some_and(|r| r.is_ok()), "{text}");
             }
@@ -260,8 +287,14 @@ mod tests {
         }
         let message = parse("/effort hihg").unwrap().unwrap_err();
         assert!(message.contains("/effort high?"), "{message}");
-        let message = parse("/undo 3").unwrap().unwrap_err();
+        let message = parse("/help 3").unwrap().unwrap_err();
         assert!(message.contains("no argument"), "{message}");
+        let message = parse("/undo merg").unwrap().unwrap_err();
+        assert!(
+            message.contains("/undo takes nothing, merge or markers, not `merg`")
+                && message.contains("/undo merge?"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -279,6 +312,7 @@ mod tests {
             ["/effort low", "/effort medium", "/effort high"]
         );
         assert_eq!(texts("/effort h"), ["/effort high"]);
+        assert_eq!(texts("/redo m"), ["/redo merge", "/redo markers"]);
         assert_eq!(texts("/usr/x"), [""; 0]);
         assert_eq!(texts("hello"), [""; 0]);
     }

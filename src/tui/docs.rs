@@ -17,9 +17,10 @@ fn page() -> String {
          `DESCANT_BLESS=1` to write it again.\n\n## Commands\n\n| command | what it does |\n|---|---|\n",
     );
     for command in COMMANDS {
-        let arguments = match command.arguments {
-            [] => String::new(),
-            arguments => format!(" {}", arguments.join("\\|")),
+        let arguments = match (command.arguments, command.optional) {
+            ([], []) => String::new(),
+            ([], optional) => format!(" [{}]", optional.join("\\|")),
+            (arguments, _) => format!(" {}", arguments.join("\\|")),
         };
         out.push_str(&format!(
             "| `/{}{arguments}` | {} |\n",

@@ -277,8 +277,8 @@ fn run(model: &mut Model, command: Command, out: &mut Update) {
     let mut send = |command| out.effects.push(Effect::Agent(command));
     match command {
         Command::Help => model.look.help = Some(0),
-        Command::Undo => send(AgentCommand::Undo),
-        Command::Redo => send(AgentCommand::Redo),
+        Command::Undo(on_changed) => send(AgentCommand::Undo(on_changed)),
+        Command::Redo(on_changed) => send(AgentCommand::Redo(on_changed)),
         Command::New => {
             send(AgentCommand::NewConversation);
             model.conversation.transcript.clear();

@@ -12,11 +12,14 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions};
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
 
 /// Threads that wait for the disk at a time; file systems write what they wait for together.
 const SYNC_THREADS: usize = 16;
-/// Fewer syncs than this are done one after the other.
+/// Fewer syncs than this are done one after the other, and so are more for as long as they take no time:
+/// in memory a thread costs more than its syncs.
 const FEW_SYNCS: usize = 8;
+const NO_TIME: Duration = Duration::from_millis(1);
 
 /// Which permissions a written file gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,8 +196,15 @@ fn sync_all(files: Vec<(&WorkspacePath, File)>, doing: &'static str) -> Result<(
             .iter()
             .try_for_each(|(path, file)| file.sync_all().map_err(io_error(path, doing)))
     };
-    if files.len() < FEW_SYNCS {
-        return sync(&files);
+    let start = Instant::now();
+    let mut done = 0;
+    while done < files.len() && (done < FEW_SYNCS || start.elapsed() < NO_TIME) {
+        sync(files.get(done..=done).unwrap_or_default())?;
+        done += 1;
+    }
+    let files = files.get(done..).unwrap_or_default();
+    if files.is_empty() {
+        return Ok(());
     }
     let share = files.len().div_ceil(SYNC_THREADS);
     std::thread::scope(|scope| {
@@ -210,7 +220,7 @@ fn sync_all(files: Vec<(&WorkspacePath, File)>, doing: &'static str) -> Result<(
         waiting
             .into_iter()
             .map(|thread| match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|_panic| sync(&files)),
+                Ok(thread) => thread.join().unwrap_or_else(|_panic| sync(files)),
                 Err(done) => done,
             })
             .fold(Ok(()), Result::and)

@@ -23,10 +23,9 @@ impl Default for Limits {
 
 impl Journal {
     /// Drops what is beyond the limits and removes what nothing needs. The caller holds the lock and nothing
-    /// is in flight. Only room is lost when it fails, so that is no reason to fail with it.
-    pub(super) fn tidy(&self) {
-        let tidied = self.log.read().and_then(|mut history| {
-            self.drop_excess(&mut history)?;
+    /// is in flight in `history`. Only room is lost when it fails, so that is no reason to fail with it.
+    pub(super) fn tidy(&self, mut history: History) {
+        let tidied = self.drop_excess(&mut history).and_then(|()| {
             self.store.sweep(&history.checkpoints);
             self.log.compact(&history)
         });

@@ -56,6 +56,23 @@ pub struct ChangedFile {
     pub prospect: Prospect,
 }
 
+impl std::fmt::Display for ChangedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.prospect {
+            Prospect::Clean => write!(f, "{}: your changes are kept", self.path),
+            Prospect::Conflicts(count) => {
+                let s = if *count == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "{}: {count} conflict{s} to solve, between markers in the file",
+                    self.path
+                )
+            }
+            Prospect::Impossible(obstacle) => write!(f, "{}: {obstacle}", self.path),
+        }
+    }
+}
+
 /// How the sides of a conflict are called in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Labels {
@@ -143,7 +160,7 @@ impl Resolved {
         let found = match look(workspace, &path)? {
             Found::Nothing => None,
             Found::File(state) => Some(state),
-            Found::Other(what) => return Ok(self.refuse(path, Obstacle::NotPlain(what))),
+            Found::Other(what) => return self.refuse(path, Obstacle::NotPlain(what)),
         };
         if bytes(&found) == bytes(&from) {
             self.transitions.push(Transition {
@@ -167,7 +184,7 @@ impl Resolved {
             }
         };
         match result {
-            Err(obstacle) => self.refuse(path, obstacle),
+            Err(obstacle) => return self.refuse(path, obstacle),
             Ok((after, conflicts)) => {
                 self.note(path.clone(), conflicts);
                 self.transitions.push(Transition {
@@ -194,15 +211,15 @@ impl Resolved {
         };
         match look(workspace, &arriving.path)? {
             Found::Nothing => {}
-            Found::File(_) => return Ok(self.refuse(arriving.path, Obstacle::Recreated)),
+            Found::File(_) => return self.refuse(arriving.path, Obstacle::Recreated),
             Found::Other(what) => {
-                return Ok(self.refuse(arriving.path, Obstacle::NotPlain(what)));
+                return self.refuse(arriving.path, Obstacle::NotPlain(what));
             }
         }
         let ours = match look(workspace, &leaving.path)? {
-            Found::Nothing => return Ok(self.refuse(leaving.path, Obstacle::Deleted)),
+            Found::Nothing => return self.refuse(leaving.path, Obstacle::Deleted),
             Found::Other(what) => {
-                return Ok(self.refuse(leaving.path, Obstacle::NotPlain(what)));
+                return self.refuse(leaving.path, Obstacle::NotPlain(what));
             }
             Found::File(state) => state,
         };
@@ -212,7 +229,7 @@ impl Resolved {
             return Ok(());
         }
         match merged(&from.bytes, &ours.bytes, &to.bytes, labels) {
-            Err(obstacle) => self.refuse(leaving.path, obstacle),
+            Err(obstacle) => return self.refuse(leaving.path, obstacle),
             Ok((bytes, conflicts)) => {
                 self.note(leaving.path.clone(), conflicts);
                 let mode = ours.mode;
@@ -231,9 +248,10 @@ impl Resolved {
         Ok(())
     }
 
-    fn refuse(&mut self, path: WorkspacePath, obstacle: Obstacle) {
+    fn refuse(&mut self, path: WorkspacePath, obstacle: Obstacle) -> Result<(), JournalError> {
         let prospect = Prospect::Impossible(obstacle);
         self.changed.push(ChangedFile { path, prospect });
+        Ok(())
     }
 
     fn note(&mut self, path: WorkspacePath, conflicts: usize) {

@@ -115,7 +115,7 @@ impl Journal {
                 Some(file) => staged.push((file, after.is_some())),
                 None => untouched.push(path.clone()),
             }
-            if staged.len() % SYNC_BATCH == 0 {
+            if staged.len().is_multiple_of(SYNC_BATCH) {
                 sync_staged(staged.iter_mut().map(|(staged, _)| staged))?;
             }
         }

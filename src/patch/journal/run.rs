@@ -89,11 +89,11 @@ pub(super) struct Faults {
 
 impl Journal {
     /// Does it, or leaves the files as they were. Answers with the checkpoint's number. The caller holds the
-    /// lock and has read `history` under it.
+    /// lock and has read `history` under it, which afterwards has what was done.
     pub(super) fn run(
         &self,
         workspace: &Workspace,
-        history: &History,
+        history: &mut History,
         operation: Operation,
     ) -> Result<u64, JournalError> {
         let Operation {
@@ -131,7 +131,11 @@ impl Journal {
         let failed = match self.announce(&begin) {
             Err(error) => error,
             Ok(()) => match self.write(workspace, &begin, &transitions, &emptied) {
-                Ok(()) => return Ok(number),
+                Ok(()) => {
+                    history.replay(Record::Begin(begin));
+                    history.replay(Record::Commit { number });
+                    return Ok(number);
+                }
                 Err(error) if self.crashed() => return Err(error),
                 Err(first) => match self.put_back(workspace, &begin, &transitions) {
                     Ok(_) => first,

@@ -146,7 +146,7 @@ impl Journal {
         on_changed: OnChanged,
     ) -> Result<Undone, UndoError> {
         let lock = self.lock().map_err(UndoError::Journal)?;
-        let history = self.settled(workspace).map_err(UndoError::Journal)?;
+        let mut history = self.settled(workspace).map_err(UndoError::Journal)?;
         let entry = match direction {
             Direction::Undo => history.checkpoints.iter().rev().find(|entry| !entry.undone),
             Direction::Redo => history.checkpoints.iter().find(|entry| entry.undone),
@@ -199,7 +199,7 @@ impl Journal {
             changes,
             merged: resolved.changed,
         };
-        let result = self.run(workspace, &history, operation);
+        let result = self.run(workspace, &mut history, operation);
         drop(lock);
         match result {
             Ok(_) => Ok(undone),

@@ -19,7 +19,7 @@ fn lines(body: &str) -> Vec<PatchLine> {
                 '+' => PatchLineKind::Added,
                 _ => PatchLineKind::Context,
             },
-            text: line[1..].to_owned(),
+            text: line.get(1..).unwrap().to_owned(),
         })
         .collect()
 }
