@@ -56,6 +56,19 @@ pub enum LocateStage {
     Fuzzy,
 }
 
+impl LocateStage {
+    /// The stage in words, for user and model; `None` where the context was found as written.
+    pub fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Exact => None,
+            Self::TrailingSpace => Some("found ignoring trailing space"),
+            Self::Indentation => Some("found ignoring indentation"),
+            Self::Punctuation => Some("found with punctuation folded"),
+            Self::Fuzzy => Some("found by likeness"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
@@ -121,6 +134,18 @@ pub struct FilePlan {
     /// Reviewed one by one. A delete has one hunk with every line; an empty file none (reviewed whole:
     /// its decision is that of [`Decisions::files`]).
     pub hunks: Vec<Hunk>,
+}
+
+impl FilePlan {
+    /// What a reviewer should know besides the lines: how they were found, the encoding, the new mode.
+    pub fn notes(&self) -> Vec<String> {
+        let stage = self.stage.words().map(str::to_owned);
+        let encoding = (self.encoding != Encoding::Utf8).then(|| self.encoding.name().to_owned());
+        let mode = self
+            .new_mode
+            .map(|new| format!("mode {:o} \u{2192} {:o}", self.mode & 0o777, new & 0o777));
+        [stage, encoding, mode].into_iter().flatten().collect()
+    }
 }
 
 /// A patch located against the files as they are; nothing is written yet.

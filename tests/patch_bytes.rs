@@ -8,7 +8,7 @@
     clippy::print_stderr
 )]
 
-use descant::patch::{self, Decisions, Encoding, Journal, Plan};
+use descant::patch::{self, Decisions, Encoding, Journal, OnChanged, Plan};
 use descant::workspace::Workspace;
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,7 +67,10 @@ impl Place {
 
     fn undo(&self, journal: &mut Journal) {
         journal
-            .undo(&Workspace::discover(&self.root).unwrap())
+            .undo(
+                &Workspace::discover(&self.root).unwrap(),
+                OnChanged::Refuse,
+            )
             .unwrap();
     }
 

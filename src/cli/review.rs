@@ -6,7 +6,7 @@
 
 use super::editor::TERMINAL;
 use super::output::{Style, paint};
-use crate::patch::{Decision, Decisions, FilePlan, Hunk, HunkId, LineKind, LocateStage, Plan};
+use crate::patch::{Decision, Decisions, FilePlan, Hunk, HunkId, LineKind, Plan};
 use crate::text;
 use anyhow::Context;
 use std::io::{BufRead, Write};
@@ -175,15 +175,8 @@ fn show(
             &format!("{} ({number} of {of})", title(file))
         )
     )?;
-    if file.stage != LocateStage::Exact {
-        let how = match file.stage {
-            LocateStage::Exact => "",
-            LocateStage::TrailingSpace => "found by ignoring trailing white space",
-            LocateStage::Indentation => "found by ignoring indentation",
-            LocateStage::Punctuation => "found by folding Unicode punctuation",
-            LocateStage::Fuzzy => "found by likeness",
-        };
-        writeln!(output, "{}", paint(color, Style::Yellow, how))?;
+    for note in file.notes() {
+        writeln!(output, "{}", paint(color, Style::Yellow, &note))?;
     }
     let Some(hunk) = target
         .hunk

@@ -13,8 +13,18 @@ pub fn applied(plan: &Plan, decisions: &Decisions, applied: Option<&Applied>) ->
         .map(change_line)
         .collect();
     let declined = declined_lines(plan, decisions);
+    // Only where it differs from what was asked: the model should look at the file before it writes on.
+    let loosely: Vec<String> = plan
+        .files
+        .iter()
+        .filter(|file| {
+            let named = |change: &super::Change| change.path == file.path;
+            applied.is_some_and(|applied| applied.changes.iter().any(named))
+        })
+        .filter_map(|file| Some(format!("\nNote: {} was {}.", file.path, file.stage.words()?)))
+        .collect();
     let list = |lines: &[String]| lines.join("\n");
-    match (written.is_empty(), declined.is_empty()) {
+    let answer = match (written.is_empty(), declined.is_empty()) {
         (false, true) => format!("Success. Updated the following files:\n{}", list(&written)),
         (false, false) => format!(
             "Partly applied. Updated the following files:\n{}\nDeclined by the user:\n{}",
@@ -26,7 +36,8 @@ pub fn applied(plan: &Plan, decisions: &Decisions, applied: Option<&Applied>) ->
             list(&declined)
         ),
         (true, true) => "Nothing was applied.".to_owned(),
-    }
+    };
+    answer + &loosely.concat()
 }
 
 /// The answer where changes are only proposed (`--apply none`).

@@ -9,7 +9,7 @@ mod words;
 use super::syntax::HunkTokens;
 use super::theme::Theme;
 use super::wrap::{self, Source};
-use crate::patch::{ChangeKind, FilePlan, Hunk, LineKind, LocateStage};
+use crate::patch::{ChangeKind, FilePlan, Hunk, LineKind};
 use crate::text;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -38,17 +38,6 @@ pub fn file_title(file: &FilePlan) -> String {
             text::exact(&String::from(target.clone()))
         ),
         None => format!("{verb} {path}"),
-    }
-}
-
-/// `None` where the context was found as written.
-pub fn stage_note(stage: LocateStage) -> Option<&'static str> {
-    match stage {
-        LocateStage::Exact => None,
-        LocateStage::TrailingSpace => Some("found ignoring trailing space"),
-        LocateStage::Indentation => Some("found ignoring indentation"),
-        LocateStage::Punctuation => Some("found with punctuation folded"),
-        LocateStage::Fuzzy => Some("found by likeness"),
     }
 }
 

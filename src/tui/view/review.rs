@@ -101,7 +101,8 @@ fn body(
                     "the file moves, its lines stay as they are"
                 }
                 ChangeKind::Move => "the file moves; what changes in it is asked next",
-                ChangeKind::Update => "no line changes",
+                ChangeKind::Update if file.hunks.is_empty() => "no line changes",
+                ChangeKind::Update => "its mode changes; what changes in it is asked next",
             };
             vec![Source::plain(format!("  {what}"), theme.dim)]
         }
@@ -161,13 +162,16 @@ fn title(review: &Review, theme: &Theme, width: u16) -> Line<'static> {
         return Line::default();
     };
     let mut tail = format!("hunk {} of {}", review.at + 1, review.items.len());
-    let note = diff::stage_note(file.stage);
+    let notes: String = file
+        .notes()
+        .iter()
+        .map(|note| format!(" \u{b7} {note}"))
+        .collect();
     let files = review.plan.files.len();
     let mut head = diff::file_title(file);
     if files > 1 && usize::from(width) >= wrap::width(&head) + wrap::width(&tail) + 24 {
         tail = format!("{tail} \u{b7} file {} of {files}", item.file + 1);
     }
-    let note = note.map(|n| format!(" \u{b7} {n}")).unwrap_or_default();
     let scrolled = if review.max_scroll > 0 {
         format!(
             " \u{b7} {}%",
@@ -184,7 +188,7 @@ fn title(review: &Review, theme: &Theme, width: u16) -> Line<'static> {
     Line::from(vec![
         Span::styled(head, theme.diff_header),
         Span::styled(format!(" \u{b7} {tail}"), theme.strong),
-        Span::styled(wrap::clip(&format!("{note}{scrolled}"), left), theme.warn),
+        Span::styled(wrap::clip(&format!("{notes}{scrolled}"), left), theme.warn),
     ])
 }
 
