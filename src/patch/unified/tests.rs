@@ -19,7 +19,7 @@ fn lines(body: &str) -> Vec<PatchLine> {
                 '+' => PatchLineKind::Added,
                 _ => PatchLineKind::Context,
             },
-            text: line[1..].to_owned(),
+            text: line.get(1..).unwrap().to_owned(),
         })
         .collect()
 }
@@ -392,7 +392,7 @@ proptest! {
             _ => (ChangeKind::Update, pre, post),
         };
         // A file without any CRLF does not get one.
-        prop_assume!(kind != ChangeKind::Update || !(post.contains('\r') && !pre.contains('\r')));
+        prop_assume!(kind != ChangeKind::Update || pre.contains('\r') || !post.contains('\r'));
         let plan = FilePlan {
             kind,
             path: WorkspacePath::parse("f").unwrap(),
