@@ -46,7 +46,7 @@ fn time_of(file: &[&str], hunks: &[PatchHunk]) -> Duration {
 
 fn main() {
     type Make = fn(usize) -> (String, String);
-    let cases: [(&str, Make); 5] = [
+    let cases: [(&str, Make); 7] = [
         ("exact", |n| {
             (
                 unlike(n),
@@ -77,6 +77,25 @@ fn main() {
             (
                 unlike(n),
                 "@@\n     call_x();\n-    call_y();\n+    new();\n".to_owned(),
+            )
+        }),
+        ("fuzzy", |n| {
+            let lines = unlike(n);
+            let near: Vec<&str> = lines.lines().skip(n - 9).take(7).collect();
+            let (above, below) = near.split_at(3);
+            let (changed, below) = below.split_at(1);
+            let mut body = format!("@@\n {}\n", above.join("\n ").replacen("call", "cal", 1));
+            body.push_str(&format!(
+                "-{}\n+    new();\n {}\n",
+                changed.concat(),
+                below.join("\n ")
+            ));
+            (lines, body)
+        }),
+        ("nowhere, alike", |n| {
+            (
+                "    x\n".repeat(n),
+                "@@\n     x\n-    y\n+    z\n".to_owned(),
             )
         }),
         ("all lines alike", |n| {

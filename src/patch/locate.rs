@@ -77,21 +77,25 @@ pub(crate) const STAGES: [LocateStage; 4] = [
 
 /// Places every hunk, in the file's order.
 pub fn locate(file: &[&str], hunks: &[PatchHunk]) -> Result<Vec<Located>, LocateError> {
-    place_all(file, hunks, true)
+    place_all(file, hunks, &STAGES)
 }
 
-/// As [`locate`], without the guess by likeness: for hunks that a user wrote.
+/// As [`locate`], where lines differ in nothing but the white space at their end: for hunks that a user wrote.
 pub(crate) fn locate_as_written(
     file: &[&str],
     hunks: &[PatchHunk],
 ) -> Result<Vec<Located>, LocateError> {
-    place_all(file, hunks, false)
+    place_all(
+        file,
+        hunks,
+        &[LocateStage::Exact, LocateStage::TrailingSpace],
+    )
 }
 
 fn place_all(
     file: &[&str],
     hunks: &[PatchHunk],
-    by_likeness: bool,
+    stages: &[LocateStage],
 ) -> Result<Vec<Located>, LocateError> {
     let text_end = file.iter().rposition(|line| !line.trim().is_empty());
     let mut search = Search {
@@ -102,7 +106,7 @@ fn place_all(
         twins: Twins::default(),
         cursor: 0,
         text_end: text_end.map_or(0, |last| last + 1),
-        by_likeness,
+        stages,
     };
     for hunk in 0..hunks.len() {
         if !search.placed.has(hunk) {
@@ -155,7 +159,8 @@ struct Search<'a> {
     cursor: usize,
     /// Below it are only blank lines.
     text_end: usize,
-    by_likeness: bool,
+    /// Those that are tried; after all of them, likeness.
+    stages: &'a [LocateStage],
 }
 
 impl Search<'_> {
@@ -164,7 +169,7 @@ impl Search<'_> {
             return Ok(());
         };
         let mut overlap = None;
-        for stage in STAGES {
+        for stage in self.stages.iter().copied() {
             for variant in Variant::all(patch) {
                 let lines = variant.lines(patch);
                 let old = old_of(&lines);
@@ -238,15 +243,22 @@ impl Search<'_> {
         } else {
             None
         };
-        if self.by_likeness
-            && already_there.is_none()
+        let header = self.missing_header(hunk);
+        if self.stages.len() < STAGES.len() {
+            return Err(LocateError::Missing {
+                hunk,
+                nearest: None,
+                header,
+                already_there,
+            });
+        }
+        if already_there.is_none()
             && let Some(place) = self.likeness(patch, variant, &lines)
         {
             self.cursor = place.core.end;
             self.placed.add(hunk, place);
             return Ok(());
         }
-        let header = self.missing_header(hunk);
         let nearest = nearest::nearest(self.file, &old_of(&lines)).map(Box::new);
         Err(LocateError::Missing {
             hunk,

@@ -156,6 +156,135 @@ fn an_insertion_is_moved_by_its_neighbours_indentation() {
     }
 }
 
+#[test]
+fn the_line_number_tells_equal_places_apart_and_nothing_else() {
+    let file = lines("a\nx\na\nx\na\ny\n");
+    let start = |body: &str| -> Result<usize, Option<usize>> {
+        match locate(&file, &hunks(body)) {
+            Ok(located) => Ok(located[0].matched.start + 1),
+            Err(LocateError::Ambiguous { lines, .. }) => Err(Some(lines.len())),
+            Err(_) => Err(None),
+        }
+    };
+    for (body, wanted) in [
+        ("@@ -3 +3 @@\n-a\n+b\n", Ok(3)),
+        ("@@ -4 +4 @@\n-a\n+b\n", Err(Some(3))),
+        ("@@ -1,2 +1,2 @@\n a\n-y\n+b\n", Ok(5)),
+        ("@@ -2,3 +2,3 @@\n\n-a\n+b\n x\n", Ok(3)),
+        ("@@ -0,0 +1 @@\n+b\n", Err(None)),
+    ] {
+        assert_eq!(start(body), wanted, "{body}");
+    }
+    let twins = hunks("@@ -5 +5 @@\n-a\n+b\n@@ -1 +1 @@\n-a\n+c\n");
+    let located = locate(&file, &twins).unwrap();
+    assert_eq!(applied(&file, &located), ["c", "x", "a", "x", "b", "y"]);
+}
+
+const FUNCTION: &str = "fn total(items: &[Item]) -> Price {\n    let mut sum = Price::default();\n    for item in items.iter() {\n        sum += item.price * item.count;\n    }\n    log::debug!(\"the sum is {sum}\");\n    sum.rounded(Rounding::HalfEven)\n}\n";
+
+#[test]
+fn a_hunk_that_is_nearly_right_is_placed_by_likeness() {
+    let file = format!("use a;\n\n{FUNCTION}\nfn other() {{\n    unrelated();\n}}\n");
+    let file = lines(&file);
+    for (body, change) in [
+        // A typing error above the change, and one in the removed line.
+        (
+            " fn totals(items: &[Item]) -> Price {\n     let mut sum = Price::default();\n     for item in items.iter() {\n-        sum += item.prices * item.count;\n+        sum += item.total();\n     }\n     log::debug!(\"the sum is {sum}\");\n",
+            (5..6, vec!["        sum += item.total();"]),
+        ),
+        // A line that the file does not have, and what is added is moved to the file's indentation.
+        (
+            " fn total(items: &[Item]) -> Price {\n     // add up\n     let mut sum = Price::default();\n     for item in items.iter() {\n-      sum += item.price * item.count;\n+      sum += item.total();\n     }\n     log::debug!(\"the sum is {sum}\");\n     sum.rounded(Rounding::HalfEven)\n",
+            (5..6, vec!["        sum += item.total();"]),
+        ),
+        // One left out.
+        (
+            " fn total(items: &[Item]) -> Price {\n     let mut sum = Price::default();\n     for item in items.iter() {\n-        sum += item.price * item.count;\n+        sum += item.total();\n     }\n     sum.rounded(Rounding::HalfEven)\n }\n",
+            (5..6, vec!["        sum += item.total();"]),
+        ),
+        // Only added lines.
+        (
+            " fn total(items: &[Item]) -> Price {\n     let mut sum = Price::default();\n+    check(items);\n     for itm in items.iter() {\n         sum += item.price * item.count;\n",
+            (4..4, vec!["    check(items);"]),
+        ),
+    ] {
+        let located = locate(&file, &hunks(&format!("@@\n{body}"))).unwrap();
+        assert_eq!(located[0].stage, LocateStage::Fuzzy, "{body}");
+        let change = (change.0, change.1.into_iter().map(str::to_owned).collect());
+        assert_eq!(located[0].changes, [change], "{body}");
+    }
+}
+
+#[test]
+fn likeness_refuses_where_a_guess_could_be_wrong() {
+    let other = FUNCTION
+        .replace("total", "count")
+        .replace("HalfEven", "Floor");
+    for (file, body) in [
+        // One line, short lines, bare lines.
+        (FUNCTION, "-    log::debug!(\"the sum was {sum}\");\n+x\n"),
+        ("a\nb\nc\nd\n", " a\n b\n-x\n+y\n d\n"),
+        ("{\n\n}\n];\n", " {\n \n-)\n+x\n ];\n"),
+        // The removed line has another number, or is another line.
+        (
+            "    first_call();\n    second_call();\n    limit = 10;\n    third_call();\n    fourth_call();\n",
+            "     first_call();\n     second_call();\n-    limit = 11;\n+    limit = 12;\n     third_call();\n     fourth_call();\n",
+        ),
+        // A line of the file stands where the new one would go: above or below it?
+        (
+            FUNCTION,
+            " fn total(items: &[Item]) -> Price {\n     let mut sum = Price::default();\n     for item in items.iter() {\n         sum += item.price * item.count;\n     }\n+    check();\n     sum.rounded(Rounding::HalfEven)\n }\n",
+        ),
+        // Two places, and the hunk is like both.
+        (
+            &format!("{FUNCTION}{other}"),
+            "     let mut summ = Price::default();\n     for item in items.iter() {\n         sum += item.price * item.count;\n     }\n+    x\n     log::debug!(\"the sum is {sum}\");\n",
+        ),
+    ] {
+        let found = locate(&lines(file), &hunks(&format!("@@\n{body}")));
+        assert!(
+            matches!(found, Err(LocateError::Missing { .. })),
+            "{body}\n{found:?}"
+        );
+    }
+    // Of the two places, a header or the line number says which.
+    let file = format!("{FUNCTION}{other}");
+    for (head, at) in [
+        ("@@ fn total(items: &[Item]) -> Price {", 5),
+        ("@@ -10,5 +10,6 @@", 13),
+    ] {
+        let body = "     let mut summ = Price::default();\n     for item in items.iter() {\n         sum += item.price * item.count;\n     }\n+    x\n     log::debug!(\"the sum is {sum}\");\n";
+        let located = locate(&lines(&file), &hunks(&format!("{head}\n{body}"))).unwrap();
+        assert_eq!(
+            located[0].changes,
+            [(at..at, vec!["    x".to_owned()])],
+            "{head}"
+        );
+    }
+}
+
+/// The sorted index, used for many hunks, finds what a pass over the file finds.
+#[test]
+fn many_searches_find_what_one_finds() {
+    let text: String = (0..400).map(|n| format!("{}\n", n * n % 37 % 7)).collect();
+    let file = lines(&text);
+    let mut many = FileIndex::new(&file);
+    for at in 0..390 {
+        for len in [1, 3, 9] {
+            let pattern = &file[at..at + len];
+            let once = FileIndex::new(&file).find(LineKey::Whole, pattern);
+            assert_eq!(many.find(LineKey::Whole, pattern), once);
+            assert!(once.contains(&at));
+            let of_many = many.occurrences(LineKey::Whole, pattern);
+            assert_eq!(
+                of_many,
+                FileIndex::new(&file).occurrences(LineKey::Whole, pattern)
+            );
+        }
+    }
+    assert!(many.find(LineKey::Whole, &["8"]).is_empty());
+}
+
 fn applied(file: &[&str], located: &[Located]) -> Vec<String> {
     let mut changes: Vec<_> = located
         .iter()
@@ -266,6 +395,36 @@ proptest! {
             Err(LocateError::Ambiguous { lines, .. }) => prop_assert!(lines.len() > 1),
             Err(LocateError::Overlap { .. }) => prop_assert!(bodies.len() > 1),
             Err(other) => prop_assert!(false, "{:?} {:?}\n{}", other, file, text),
+        }
+    }
+
+    /// A hunk that was damaged lands where it was made, or nowhere.
+    #[test]
+    fn a_damaged_hunk_lands_where_it_was_made_or_nowhere(
+        words in prop::collection::vec("[a-d]{4,6} [a-d]{3,5}\\([a-d]{2,4}\\);", 12..60),
+        at in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((0..9usize, 0..4usize, any::<prop::sample::Index>()), 1..3),
+    ) {
+        let file: Vec<&str> = words.iter().map(String::as_str).collect();
+        let start = at.index(file.len() - 9);
+        let mut old: Vec<(usize, String)> = (start..start + 9).map(|row| (row, words[row].clone())).collect();
+        for (line, kind, place) in damage {
+            let line = line.min(old.len() - 1);
+            match kind {
+                // The middle one is removed and stays.
+                0 if old[line].0 != start + 4 => { old.remove(line); }
+                1 => old.insert(line, (usize::MAX, "something else altogether".to_owned())),
+                _ => { let place = place.index(old[line].1.len()); old[line].1.remove(place); }
+            }
+        }
+        let mut body = "@@\n".to_owned();
+        for (row, text) in &old {
+            body.push_str(&if *row == start + 4 { format!("-{text}\n+new\n") } else { format!(" {text}\n") });
+        }
+        match locate(&file, &hunks(&body)) {
+            Ok(located) => prop_assert_eq!(&located[0].changes, &[(start + 4..start + 5, vec!["new".to_owned()])], "{}", body),
+            Err(LocateError::Missing { .. }) => {}
+            Err(other) => prop_assert!(false, "{:?}", other),
         }
     }
 

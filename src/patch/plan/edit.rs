@@ -1,10 +1,16 @@
 //! What the user does to a plan in a review: split a hunk, edit a hunk.
 //!
-//! Both keep the plan's one invariant: the post-image is the pre-image with every hunk applied.
+//! Both keep the plan's one invariant: the post-image is the pre-image with every hunk applied. An edited hunk
+//! that still has its old lines stays where it is; one whose old lines the user changed is located anew.
 
-use crate::patch::diff::{self, NO_NEWLINE};
-use crate::patch::text::{BOM, Text, byte_lines};
+mod lines;
+mod relocate;
+
+use crate::patch::diff;
+use crate::patch::text::{BOM, byte_lines};
 use crate::patch::{ChangeKind, Encoding, FilePlan, Hunk, HunkId, HunkLine, LineKind, Plan};
+use lines::{Edited, brought, check_old_side, parsed};
+use std::ops::Range;
 
 /// Why an edited hunk is not taken. Line numbers count the lines of the edited text from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +36,18 @@ pub enum EditError {
         character: char,
         encoding: &'static str,
     },
+    /// `lines`: of the file, from 1.
+    #[error(
+        "the unchanged and `-` lines are in the file {} times, at lines {}\n  add unchanged lines around the change",
+        lines.len(),
+        listed(lines)
+    )]
+    Ambiguous { lines: Vec<usize> },
+    /// `line`: of the file, from 1.
+    #[error(
+        "the edited hunk reaches into another hunk of the file (line {line} of the file)\n  edit that hunk instead, or leave its lines out"
+    )]
+    Overlap { line: usize },
     #[error("the edited hunk changes nothing\n  decline the hunk instead")]
     NoChange,
 }
@@ -54,7 +72,8 @@ impl Plan {
     }
 
     /// Takes the hunk's lines as the user left them in the editor: each with its ` `, `-` or `+`; lines that
-    /// start with `#` or `@@` are passed over. The old side must still be the file's.
+    /// start with `#` or `@@` are passed over. An old side that is not the hunk's any more is looked for in the
+    /// file as a patch's is, but never by likeness, and must not reach into another hunk.
     pub fn edit_hunk(&mut self, id: HunkId, new_text: &str) -> Result<(), EditError> {
         for file in &mut self.files {
             if let Some(at) = file.hunks.iter().position(|hunk| hunk.id == id) {
@@ -126,72 +145,86 @@ fn edit(file: &mut FilePlan, at: usize, new_text: &str) -> Result<(), EditError>
         return Err(EditError::NoSuchHunk);
     };
     let (old, new) = diff::images(file);
-    let lines = parsed(hunk, &old, new_text)?;
+    let own = hunk.old_range();
+    let mut edited = parsed(new_text, own.len())?;
+    let old_side = old.get(own.clone()).unwrap_or_default();
+    let end = new_text.lines().count() + 1;
+    let moved = match check_old_side(&edited, old_side, end) {
+        Ok(()) => None,
+        Err(error) => match relocate::place(file, at, &old, &mut edited)? {
+            Some(range) => Some(range),
+            None => return Err(error),
+        },
+    };
+    let range = moved.clone().unwrap_or(own);
+    let lines: Vec<HunkLine> = edited.into_iter().map(|edited| edited.line).collect();
     if lines.iter().all(|line| line.kind == LineKind::Context) {
         return Err(EditError::NoChange);
     }
 
+    // The post-image anew: the other hunks bring what they brought, this one the user's lines.
     let pre = file.pre.as_deref().unwrap_or_default();
-    let text = Text::parse(pre).unwrap_or_else(|_| Text::empty());
-    let mut ending = &b"\n"[..];
-    let mut brought: Vec<u8> = Vec::new();
-    let mut old_at = hunk.old_range().start;
-    // The removed lines of the run of changes that we are in, and how many lines came in their place.
-    let mut run = (old_at..old_at, 0);
-    for (index, line) in lines.iter().enumerate() {
-        let starts_run = index
-            .checked_sub(1)
-            .and_then(|before| lines.get(before))
-            .is_none_or(|before| before.kind == LineKind::Context);
-        if starts_run {
-            let rest = lines.get(index..).unwrap_or_default().iter();
-            let removed = rest
-                .take_while(|line| line.kind != LineKind::Context)
-                .filter(|line| line.kind == LineKind::Removed)
-                .count();
-            run = (old_at..old_at + removed, 0);
-        }
-        match line.kind {
-            LineKind::Context => {
-                brought.extend_from_slice(old.get(old_at).copied().unwrap_or_default())
-            }
-            LineKind::Removed => {}
-            LineKind::Added => {
-                ending = text.ending_of(&run.0, run.1).as_bytes();
-                run.1 += 1;
-                // A context line that was the last without a newline is not the last any more.
-                if !brought.is_empty() && !brought.ends_with(b"\n") {
-                    brought.extend_from_slice(ending);
-                }
-                brought.extend_from_slice(line.text.as_bytes());
-                brought.extend_from_slice(ending);
-            }
-        }
-        old_at += usize::from(line.kind != LineKind::Added);
-    }
-    let at_end = hunk.old_range().end == old.len();
-    if at_end && file.pre.is_some() && !pre.is_empty() && !pre.ends_with(b"\n") {
-        let bare = brought.strip_suffix(ending).unwrap_or(&brought).len();
-        brought.truncate(bare);
-    }
-    let range = hunk.new_range();
-    let mut post: Vec<u8> = new
+    let id = hunk.id;
+    let mut parts: Vec<Part<'_>> = file
+        .hunks
         .iter()
-        .take(range.start)
-        .copied()
-        .flatten()
-        .copied()
+        .enumerate()
+        .filter(|(other, _)| *other != at)
+        .map(|(_, other)| Part {
+            old: other.old_range(),
+            new: new.get(other.new_range()).unwrap_or_default().concat(),
+            hunk: Some(other),
+        })
         .collect();
-    let untouched_head = post.len();
-    post.extend_from_slice(&brought);
-    post.extend(new.iter().skip(range.end).copied().flatten());
-    if untouched_head == 0
+    let own = if moved.is_some() {
+        let before = |old: &Range<usize>| (old.start, old.end) <= (range.start, range.start);
+        parts.partition_point(|part| before(&part.old))
+    } else {
+        at
+    };
+    let mut range = range;
+    let mut brought = brought(pre, &old, &range, &lines);
+    let next_is_free = parts.get(own).is_none_or(|next| next.old.start > range.end);
+    if let Some(next) = old.get(range.end)
+        && (range.start, brought.len()) == (0, 0)
+        && next_is_free
         && pre.starts_with(BOM.as_bytes())
-        && !post.is_empty()
-        && !post.starts_with(BOM.as_bytes())
     {
-        post.splice(0..0, BOM.bytes());
+        // The file's first line goes; the BOM moves to the one below it.
+        brought = [BOM.as_bytes(), next].concat();
+        range.end += 1;
     }
+    parts.insert(
+        own,
+        Part {
+            old: range,
+            new: brought,
+            hunk: None,
+        },
+    );
+    let mut post: Vec<u8> = Vec::with_capacity(pre.len());
+    let mut hunks = Vec::with_capacity(parts.len());
+    let mut done = 0;
+    let mut new_lines = 0;
+    for part in &parts {
+        for line in old.get(done..part.old.start).unwrap_or_default() {
+            post.extend_from_slice(line);
+            new_lines += 1;
+        }
+        done = part.old.end;
+        if post.is_empty() && bom_is_lost(pre, &part.new) {
+            post.extend_from_slice(BOM.as_bytes());
+        }
+        let before = post.len();
+        post.extend_from_slice(&part.new);
+        let brought = byte_lines(post.get(before..).unwrap_or_default()).len();
+        hunks.push((part.hunk, part.old.clone(), new_lines..new_lines + brought));
+        new_lines += brought;
+    }
+    old.get(done..)
+        .unwrap_or_default()
+        .iter()
+        .for_each(|line| post.extend_from_slice(line));
     if post == pre {
         return Err(EditError::NoChange);
     }
@@ -203,19 +236,20 @@ fn edit(file: &mut FilePlan, at: usize, new_text: &str) -> Result<(), EditError>
             encoding: file.encoding.name(),
         });
     }
-
-    // The hunk keeps its place; what it became is compared anew, the others only move.
-    let old_range = hunk.old_range();
     let post_lines = byte_lines(&post);
-    let grown = post_lines.len() as isize - new.len() as isize;
-    let new_range = range.start..range.end.saturating_add_signed(grown);
-    let fresh = between(hunk.id, &old, &post_lines, old_range, new_range);
-    if let Some(slot) = file.hunks.get_mut(at) {
-        *slot = fresh;
-    }
-    for later in file.hunks.iter_mut().skip(at + 1) {
-        later.new_start = later.new_start.saturating_add_signed(grown);
-    }
+    let hunks: Vec<Hunk> = hunks
+        .into_iter()
+        .map(|(other, old_range, new_range)| match other {
+            Some(other) => diff::from_lines(
+                other.id,
+                old_range.start,
+                new_range.start,
+                other.lines.clone(),
+            ),
+            None => between(id, &old, &post_lines, old_range, new_range),
+        })
+        .collect();
+    file.hunks = hunks;
     // A delete that keeps lines is an update; an added file whose lines all went cannot be (NoChange).
     if file.kind == ChangeKind::Delete && !post.is_empty() {
         file.kind = ChangeKind::Update;
@@ -224,68 +258,26 @@ fn edit(file: &mut FilePlan, at: usize, new_text: &str) -> Result<(), EditError>
     Ok(())
 }
 
-/// The edited lines, checked against the old side of the hunk.
-fn parsed(hunk: &Hunk, old: &[&[u8]], new_text: &str) -> Result<Vec<HunkLine>, EditError> {
-    let mut lines = Vec::new();
-    let mut expected = old
-        .get(hunk.old_range())
-        .unwrap_or_default()
-        .iter()
-        .map(|line| diff::display(line));
-    let text_lines: Vec<&str> = new_text.lines().collect();
-    let blank_tail = text_lines
-        .iter()
-        .rev()
-        .take_while(|line| line.trim().is_empty())
-        .count();
-    for (index, line) in text_lines.iter().enumerate() {
-        let number = index + 1;
-        if line.starts_with('#') || line.starts_with("@@") || *line == NO_NEWLINE {
-            continue;
-        }
-        let kind = match line.chars().next() {
-            Some(' ') => LineKind::Context,
-            Some('-') => LineKind::Removed,
-            Some('+') => LineKind::Added,
-            // Editors trim the space of an empty context line, and add empty lines at the end.
-            None if index >= text_lines.len() - blank_tail && expected.len() == 0 => continue,
-            None => LineKind::Context,
-            Some(_) => {
-                return Err(EditError::Prefix {
-                    line: number,
-                    text: (*line).to_owned(),
-                });
-            }
-        };
-        let text = line.get(1..).unwrap_or_default();
-        if kind != LineKind::Added {
-            let wanted = expected.next();
-            let same = |wanted: &String| {
-                wanted == text
-                    || wanted.strip_prefix(BOM) == Some(text)
-                    || (line.is_empty() && wanted.trim().is_empty())
-            };
-            if !wanted.as_ref().is_some_and(same) {
-                return Err(EditError::NotTheFile {
-                    line: number,
-                    expected: wanted.unwrap_or_else(|| "no further line".to_owned()),
-                    found: text.to_owned(),
-                });
-            }
-        }
-        lines.push(HunkLine {
-            kind,
-            text: text.to_owned(),
-        });
+/// Lines of the pre-image and what takes their place.
+struct Part<'a> {
+    old: Range<usize>,
+    new: Vec<u8>,
+    /// `None` for the edited one.
+    hunk: Option<&'a Hunk>,
+}
+
+fn bom_is_lost(pre: &[u8], first: &[u8]) -> bool {
+    let bom = BOM.as_bytes();
+    pre.starts_with(bom) && !first.is_empty() && !first.starts_with(bom)
+}
+
+fn listed(lines: &[usize]) -> String {
+    const SHOWN: usize = 8;
+    let mut numbers: Vec<String> = lines.iter().take(SHOWN).map(usize::to_string).collect();
+    if lines.len() > SHOWN {
+        numbers.push(format!("{} more", lines.len() - SHOWN));
     }
-    match expected.next() {
-        Some(missing) => Err(EditError::NotTheFile {
-            line: text_lines.len() + 1,
-            expected: missing,
-            found: "the end of the hunk".to_owned(),
-        }),
-        None => Ok(lines),
-    }
+    numbers.join(", ")
 }
 
 /// One hunk over exactly these ranges of the two images.

@@ -132,14 +132,6 @@ fn edits_that_do_not_fit_the_file_are_refused() {
             },
         ),
         (
-            " 1\n-2\n",
-            EditError::NotTheFile {
-                line: 3,
-                expected: "3".into(),
-                found: "the end of the hunk".into(),
-            },
-        ),
-        (
             " 1\n-2\n 3\n 4\n",
             EditError::NotTheFile {
                 line: 4,
@@ -175,10 +167,88 @@ fn edits_that_do_not_fit_the_file_are_refused() {
 }
 
 #[test]
+fn an_edit_with_other_old_lines_is_located_anew() {
+    let far: String = (0..40).map(|n| format!("{n}\n")).collect();
+    let text = |edits: &[(&str, &str)]| {
+        let mut text = format!("\n{far}");
+        for (from, to) in edits {
+            text = text.replace(&format!("\n{from}\n"), &format!("\n{to}"));
+        }
+        text.trim_start().to_owned()
+    };
+    let plan = one(&far, "@@\n-5\n+five\n@@\n-25\n+x\n");
+    for (id, edited, ranges, wanted) in [
+        // Less of the context, more of it, another line of the hunk, a line far below or above.
+        (
+            0,
+            " 4\n-5\n+V\n\n\n",
+            ["@@ -5,2 +5,2", "@@ -23,7 +23,7"],
+            text(&[("5", "V\n"), ("25", "x\n")]),
+        ),
+        (
+            0,
+            " 1\n 2\n 3\n 4\n-5\n+V\n+v\n",
+            ["@@ -2,5 +2,6", "@@ -23,7 +24,7"],
+            text(&[("5", "V\nv\n"), ("25", "x\n")]),
+        ),
+        (
+            0,
+            "-6\n",
+            ["@@ -7 +6,0", "@@ -23,7 +22,7"],
+            text(&[("6", ""), ("25", "x\n")]),
+        ),
+        (
+            0,
+            " 35\n+V\n 36\n",
+            ["@@ -23,7 +23,7", "@@ -36,2 +36,3"],
+            text(&[("25", "x\n"), ("35", "35\nV\n")]),
+        ),
+        (
+            1,
+            "-1\n+V\n",
+            ["@@ -2 +2", "@@ -3,7 +3,7"],
+            text(&[("1", "V\n"), ("5", "five\n")]),
+        ),
+    ] {
+        let mut plan = plan.clone();
+        plan.edit_hunk(HunkId(id), edited).unwrap();
+        assert_eq!(post(&plan), wanted, "{edited}");
+        assert_eq!(
+            plan.hunks().map(Hunk::range).collect::<Vec<_>>(),
+            ranges,
+            "{edited}"
+        );
+        check(&plan);
+    }
+    for (edited, wanted) in [
+        ("-24\n+V\n", EditError::Overlap { line: 25 }),
+        (" 21\n-22\n", EditError::Overlap { line: 23 }),
+    ] {
+        let mut plan = plan.clone();
+        assert_eq!(plan.edit_hunk(HunkId(0), edited), Err(wanted), "{edited}");
+    }
+    let mut plan = one("a\nb\na\nx\ny\na\n", "@@\n-y\n+Y\n");
+    plan.split_hunk(HunkId(0));
+    // Within the hunk's own lines or not at all where there are several.
+    let error = plan.edit_hunk(HunkId(0), "-a\n+A\n").unwrap_err();
+    assert_eq!(error, EditError::Ambiguous { lines: vec![3, 6] });
+    assert_eq!(
+        error.to_string(),
+        "the unchanged and `-` lines are in the file 2 times, at lines 3, 6\n  add unchanged lines around the change"
+    );
+    plan.edit_hunk(HunkId(0), " x\n y\n-a\n").unwrap();
+    assert_eq!(post(&plan), "a\nb\na\nx\ny\n");
+    check(&plan);
+}
+
+#[test]
 fn an_edit_keeps_endings_bom_and_the_missing_newline() {
     let mut plan = one("\u{feff}1\r\n2\r\n3", "@@\n-2\n+two\n");
     plan.edit_hunk(HunkId(0), "-1\n+one\n-2\n 3\n+4\n").unwrap();
     assert_eq!(post(&plan), "\u{feff}one\r\n3\r\n4");
+    check(&plan);
+    plan.edit_hunk(HunkId(0), "-1\n").unwrap();
+    assert_eq!(post(&plan), "\u{feff}2\r\n3");
     check(&plan);
 }
 
@@ -207,6 +277,76 @@ fn a_hunk_is_split_at_every_unchanged_run() {
     assert_eq!(ranges, ["@@ -1,3 +1,3", "@@ -4,3 +4,4", "@@ -7,3 +8,3"]);
     check(&plan);
     assert!((0..4).all(|id| !plan.split_hunk(HunkId(id))));
+}
+
+#[test]
+fn a_unified_delete_has_to_show_the_file() {
+    let delete = "--- a/f\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n";
+    let no_newline = format!("{delete}\\ No newline at end of file\n");
+    for (file, diff, line) in [
+        ("1\n2\n", delete, None),
+        ("1\r\n2\r\n", delete, None),
+        ("1\n2", no_newline.as_str(), None),
+        ("1\n2", delete, Some(2)),
+        ("1\n2\n", &no_newline, Some(2)),
+        ("1\nx\n", delete, Some(2)),
+        ("1\n2\n3\n", delete, Some(3)),
+        ("1\n", delete, Some(2)),
+        ("", delete, Some(1)),
+        ("", "diff --git a/f b/f\ndeleted file mode 100644\n", None),
+        (
+            "1\n",
+            "diff --git a/f b/f\ndeleted file mode 100644\n",
+            Some(1),
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("f"), file).unwrap();
+        let workspace = Workspace::open(home.path()).unwrap();
+        let planned = plan(&workspace, &v4a::parse(diff).unwrap());
+        let found = match planned {
+            Ok(plan) => {
+                assert_eq!(plan.files[0].kind, ChangeKind::Delete);
+                None
+            }
+            Err(PlanError::DeletedDiffers { line, .. }) => Some(line),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(found, line, "{file:?}\n{diff}");
+    }
+}
+
+#[test]
+fn the_newline_at_the_end_follows_a_unified_diff() {
+    let head = "--- a/f\n+++ b/f\n";
+    let none = "\\ No newline at end of file\n";
+    for (file, hunk, wanted) in [
+        ("1\n2\n", format!("@@ -2 +2 @@\n-2\n+2\n{none}"), "1\n2"),
+        (
+            "1\r\n2",
+            format!("@@ -1,2 +1,2 @@\n 1\r\n-2\n{none}+2\r\n"),
+            "1\r\n2\r\n",
+        ),
+        ("1\n2", format!("@@ -1,2 +1 @@\n 1\n-2\n{none}"), "1\n"),
+        (
+            "2\n1\n2\n",
+            format!("@@ -9 +9 @@\n-2\n+x\n{none}"),
+            "2\n1\nx",
+        ),
+        (
+            "1\n2",
+            format!("@@ -1,2 +1,2 @@\n-1\n+x\n 2\n{none}"),
+            "x\n2",
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("f"), file).unwrap();
+        let workspace = Workspace::open(home.path()).unwrap();
+        let patch = v4a::parse(&format!("{head}{hunk}")).unwrap();
+        let plan = plan(&workspace, &patch).unwrap();
+        assert_eq!(post(&plan), wanted, "{hunk}");
+        check(&plan);
+    }
 }
 
 /// How an edit goes over the old lines: keep, remove, and what to put before each.

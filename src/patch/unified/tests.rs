@@ -392,7 +392,7 @@ proptest! {
             _ => (ChangeKind::Update, pre, post),
         };
         // A file without any CRLF does not get one.
-        prop_assume!(kind != ChangeKind::Update || !post.contains('\r') || pre.contains('\r'));
+        prop_assume!(kind != ChangeKind::Update || pre.contains('\r') || !post.contains('\r'));
         let plan = FilePlan {
             encoding: crate::patch::Encoding::Utf8,
             new_mode: None,

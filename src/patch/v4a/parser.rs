@@ -1,13 +1,14 @@
 //! The parser of V4A proper: a small machine that is given one line at a time.
 
+mod hunks;
 mod tail;
 
 use super::error::shown;
 use super::marker::{Header, Marker, header_of, is_end_patch};
 use super::{
-    Content, FileOperation, FilePatch, ParseError, Patch, PatchHunk, PatchLine, PatchLineKind,
-    first_column,
+    Content, FileOperation, FilePatch, ParseError, Patch, PatchLine, PatchLineKind, first_column,
 };
+use hunks::only_blank;
 
 /// Takes the lines of a patch one by one (without their line ending; a `\r` at the end is dropped).
 #[derive(Debug, Default)]
@@ -264,63 +265,6 @@ impl Parser {
         Ok(())
     }
 
-    /// The last hunk, when another one or the end of the file follows.
-    fn check_hunk(&mut self) -> Result<(), ParseError> {
-        let Some(line) = self
-            .hunks()
-            .and_then(|hunks| hunks.last())
-            .filter(|hunk| hunk.changes_nothing())
-            .map(|hunk| hunk.line)
-        else {
-            return Ok(());
-        };
-        let expected = "the hunk changes nothing; put `-` before the lines to remove and `+` before the lines to add";
-        Err(self.error_in(line, &self.hunk_line, expected))
-    }
-
-    fn hunks(&mut self) -> Option<&mut Vec<PatchHunk>> {
-        match self.files.last_mut().map(|file| &mut file.operation) {
-            Some(FileOperation::Update { hunks, .. }) => Some(hunks),
-            _ => None,
-        }
-    }
-
-    fn has_hunks(&self) -> bool {
-        match self.files.last().map(|file| &file.operation) {
-            Some(FileOperation::Update { hunks, .. }) => !hunks.is_empty(),
-            _ => false,
-        }
-    }
-
-    fn has_lines(&self) -> bool {
-        match self.files.last().map(|file| &file.operation) {
-            Some(FileOperation::Update { hunks, .. }) => {
-                hunks.last().is_some_and(|hunk| !hunk.lines.is_empty())
-            }
-            _ => false,
-        }
-    }
-
-    /// A `@@` with nothing but blank lines under it, left at the end by a model that stopped there.
-    fn drop_empty_hunk(&mut self) {
-        if let Some(hunks) = self.hunks()
-            && hunks.last().is_some_and(only_blank)
-        {
-            hunks.pop();
-        }
-    }
-
-    fn open_hunk(&mut self, line: &str) {
-        self.hunk_line = shown(line);
-        let line = self.line;
-        if let Some(hunks) = self.hunks() {
-            hunks.push(PatchHunk {
-                line,
-                ..PatchHunk::default()
-            });
-        }
-    }
-
     fn take_added(&mut self, line: &str) -> Result<(), ParseError> {
         let number = self.pending_blank;
         let Some(FileOperation::Add { content, .. }) =
@@ -413,10 +357,4 @@ impl Parser {
         }
         Ok(())
     }
-}
-
-fn only_blank(hunk: &PatchHunk) -> bool {
-    hunk.lines
-        .iter()
-        .all(|line| line.kind == PatchLineKind::Blank)
 }
