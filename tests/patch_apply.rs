@@ -148,7 +148,9 @@ fn git_apply_accepts_the_diff_of_every_fixture() {
     let mut accepted = 0;
     for entry in fs::read_dir(fixtures).unwrap() {
         let folder = entry.unwrap().path();
-        if !folder.join("expected").is_dir() {
+        // Of UTF-16 and Latin-1 the diff shows the text, which to git are other bytes.
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if !folder.join("expected").is_dir() || name.starts_with("encoding_") {
             continue;
         }
         let home = tempfile::tempdir().unwrap();
