@@ -346,6 +346,7 @@ mod tests {
             ("[sandbox]\ntimeout_s = 9223372036854775807", "timeout_s"),
             ("[sandbox]\nmemory_mib = 17592186044416", "memory_mib"),
             ("[sandbox]\ncpus = inf", "cpus"),
+            ("[journal]\nmax_age_days = 36501", "max_age_days"),
         ] {
             let message = layers(text).err().unwrap().to_string();
             assert!(
@@ -359,7 +360,7 @@ mod tests {
     fn every_key_of_the_table_can_be_set_and_no_other_exists() {
         let values = [
             "'x'", "'low'", "'dark'", "4096", "10", "true", "0.5", "0.5", "0.5", "1", "false",
-            "'i'", "64", "16", "1.0", "5", "8",
+            "'i'", "64", "16", "1.0", "5", "8", "0", "30",
         ];
         assert_eq!(values.len(), KEYS.len());
         for ((key, _), value) in KEYS.iter().zip(values) {

@@ -19,7 +19,7 @@ impl Journal {
         }
     }
 
-    fn recover(
+    pub(super) fn recover(
         &self,
         workspace: &Workspace,
         history: &History,
@@ -77,6 +77,7 @@ impl Journal {
         for (index, transition) in transitions.iter().enumerate() {
             let path = &transition.path;
             let token = file_token(begin, index);
+            self.step_point()?;
             settle(workspace.remove_staged(path, &token))?;
             settle(workspace.remove_staged(path, &back_token(&token)))?;
             if is_in(workspace, path, transition.before.as_ref())? {
@@ -99,6 +100,7 @@ impl Journal {
             },
         ) in &back
         {
+            self.step_point()?;
             let Some(before) = before else {
                 if settle(workspace.remove(path))?.is_none() {
                     untouched.push(path.clone());
@@ -122,6 +124,7 @@ impl Journal {
         sync_staged(staged.iter_mut().map(|(staged, _)| staged))?;
         for (file, exists) in staged {
             let path = file.path().clone();
+            self.step_point()?;
             let done = if exists {
                 file.replace()
             } else {
@@ -131,9 +134,12 @@ impl Journal {
                 untouched.push(path);
             }
         }
+        self.step_point()?;
         remove_folders(workspace, &begin.folders)?;
+        self.step_point()?;
         let files = transitions.iter().map(|transition| &transition.path);
         workspace.sync_folders_of(files.chain(&begin.folders).chain(&folders))?;
+        self.step_point()?;
         self.log.append(&Record::Abort {
             number: begin.number,
         })?;

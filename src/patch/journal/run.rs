@@ -13,7 +13,7 @@ use crate::patch::Change;
 use crate::workspace::{
     SYNC_BATCH, Staged, Workspace, WorkspaceError, WorkspacePath, WriteMode, sync_staged,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A change to be done and recorded.
@@ -277,7 +277,7 @@ impl Journal {
     }
 
     #[cfg(not(test))]
-    fn step_point(&self) -> Result<(), JournalError> {
+    pub(super) fn step_point(&self) -> Result<(), JournalError> {
         Ok(())
     }
 
@@ -290,7 +290,7 @@ impl Journal {
     }
 
     #[cfg(test)]
-    fn step_point(&self) -> Result<(), JournalError> {
+    pub(super) fn step_point(&self) -> Result<(), JournalError> {
         let step = self.faults.steps.get();
         self.faults.steps.set(step + 1);
         let injected = || JournalError::Io {
@@ -336,12 +336,16 @@ fn missing_folders(
     workspace: &Workspace,
     transitions: &[Transition],
 ) -> Result<Vec<WorkspacePath>, WorkspaceError> {
-    let mut folders = BTreeSet::new();
-    for transition in transitions
+    let written = transitions
         .iter()
-        .filter(|transition| transition.after.is_some())
-    {
-        folders.extend(workspace.missing_parents(&transition.path)?);
+        .filter(|transition| transition.after.is_some());
+    // Looked for once in each folder.
+    let one_of_each: BTreeMap<Option<&str>, &WorkspacePath> = written
+        .map(|transition| (transition.path.split_name().0, &transition.path))
+        .collect();
+    let mut folders = BTreeSet::new();
+    for path in one_of_each.into_values() {
+        folders.extend(workspace.missing_parents(path)?);
     }
     // A folder sorts before what lies in it.
     Ok(folders.into_iter().collect())

@@ -1,7 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crash;
+mod limits;
+mod merge;
+
 use super::*;
-use crate::patch::{self, ApplyError, ChangeKind, Decisions, Plan};
+use crate::patch::{self, ApplyError, ChangeKind, Decisions, Plan, Prospect};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -92,6 +96,7 @@ fn files_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     paths
+        .filter(|path| path.is_file())
         .map(|path| (path.clone(), fs::read(path).unwrap()))
         .collect()
 }
