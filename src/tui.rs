@@ -6,7 +6,7 @@
 //!
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
 //! - [`composer`], [`transcript`], [`pane`], [`review`]: the parts of the model
-//! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`syntax`], [`wrap`], [`theme`]: from model to screen
+//! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
 mod cells;
@@ -25,6 +25,7 @@ mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
 mod pane;
+mod preview;
 mod probe;
 mod review;
 mod syntax;

@@ -67,10 +67,7 @@ impl Place {
 
     fn undo(&self, journal: &mut Journal) {
         journal
-            .undo(
-                &Workspace::discover(&self.root).unwrap(),
-                OnChanged::Refuse,
-            )
+            .undo(&Workspace::discover(&self.root).unwrap(), OnChanged::Refuse)
             .unwrap();
     }
 

@@ -93,8 +93,7 @@ fn check(folder: &Path) -> Result<(), String> {
         (Ok(_), Ok(answer)) => Err(format!("expected an error, got\n{answer}")),
         // `DESCANT_BLESS=1` writes what a new fixture without `expected/` is told; read it before it is committed.
         (Err(_), Err(error))
-            if std::env::var_os("DESCANT_BLESS").is_some()
-                && !folder.join("expected").exists() =>
+            if std::env::var_os("DESCANT_BLESS").is_some() && !folder.join("expected").exists() =>
         {
             fs::write(folder.join("error.txt"), format!("{error}\n")).unwrap();
             Ok(())

@@ -5,9 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, stderr_line, stdout_text};
 use crate::cli::{MergeArgs, confirm};
 use crate::config::JournalSettings;
-use crate::patch::{
-    Change, ChangeKind, Direction, Journal, Limits, OnChanged, Recovered, Undone,
-};
+use crate::patch::{Change, ChangeKind, Direction, Journal, Limits, OnChanged, Recovered, Undone};
 use crate::text;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

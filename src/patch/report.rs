@@ -21,7 +21,13 @@ pub fn applied(plan: &Plan, decisions: &Decisions, applied: Option<&Applied>) ->
             let named = |change: &super::Change| change.path == file.path;
             applied.is_some_and(|applied| applied.changes.iter().any(named))
         })
-        .filter_map(|file| Some(format!("\nNote: {} was {}.", file.path, file.stage.words()?)))
+        .filter_map(|file| {
+            Some(format!(
+                "\nNote: {} was {}.",
+                file.path,
+                file.stage.words()?
+            ))
+        })
         .collect();
     let list = |lines: &[String]| lines.join("\n");
     let answer = match (written.is_empty(), declined.is_empty()) {

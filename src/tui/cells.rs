@@ -5,6 +5,7 @@
 
 use super::diff;
 use super::pane::Style;
+use super::preview;
 use super::theme::Theme;
 use super::transcript::{Body, DiffCard, ToolCard, ToolState};
 use super::wrap::Source;
@@ -109,9 +110,10 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
     let mut out = vec![Source::spans(head).gutter(Span::raw(""), Span::raw("  "))];
     match card.state {
         // What is being written: the latest lines, as it grows.
-        ToolState::Writing => {
-            out.extend(folded(&card.arguments, 0, false, unfolded, theme));
-        }
+        ToolState::Writing => match &card.preview {
+            Some(patch) => out.extend(preview::sources(patch, theme, unfolded)),
+            None => out.extend(folded(&card.arguments, 0, false, unfolded, theme)),
+        },
         ToolState::Running | ToolState::Done { .. } => {
             // Code is worth seeing next to what it printed; a patch has its review, the rest its summary.
             if matches!(name, "python" | "shell") {

@@ -6,6 +6,7 @@
 
 use crate::agent::ToolStatus;
 use crate::conversation::CallId;
+use crate::patch::v4a::Stream;
 use crate::patch::{Decisions, Plan};
 use crate::text;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct ToolCard {
     /// The call in words; empty while it is being written.
     pub summary: String,
     pub arguments: String,
+    /// A patch while it is written.
+    pub preview: Option<Box<Stream>>,
     pub output: String,
     /// Lines that fell off the front of `output`.
     pub dropped: usize,
@@ -225,6 +228,7 @@ impl Transcript {
             tool: text::label(tool),
             summary: String::new(),
             arguments: String::new(),
+            preview: None,
             output: String::new(),
             dropped: 0,
             state: ToolState::Writing,
@@ -261,6 +265,9 @@ impl ToolCard {
     }
 
     pub fn append_arguments(&mut self, text: &str) {
+        if self.tool == "apply_patch" {
+            self.preview.get_or_insert_default().push(text);
+        }
         if self.arguments.len() < OUTPUT_LIMIT {
             self.arguments.push_str(&text::prose(text));
         }

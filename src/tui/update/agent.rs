@@ -69,6 +69,9 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
         AgentEvent::AnswerDone { text, last: _ } => said.answer_done(&text),
         AgentEvent::ToolCallDelta { call, tool, delta } => {
             said.tool(call, &tool, |card| card.append_arguments(&delta));
+            if tool == "apply_patch" {
+                want_colours(model, out);
+            }
             activity(model, Activity::Writing(text::label(&tool)));
         }
         AgentEvent::ToolStarted {
@@ -81,6 +84,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
                 card.tool = text::label(&tool);
                 card.arguments = text::prose(&arguments).into_owned();
                 card.summary = text::label(&summary);
+                card.preview = None;
                 card.state = ToolState::Running;
             });
             activity(model, Activity::Tool(text::label(&tool)));

@@ -339,3 +339,21 @@ fn a_review_by_itself() {
         });
     });
 }
+
+#[test]
+fn a_patch_shows_while_it_is_written() {
+    snapshot("writing_patch", |session| {
+        thinking(session);
+        for delta in [
+            "{\"input\": \"*** Begin Patch\\n*** Update File: calc",
+            ".py\\n@@ def total(items):\\n-    result = 0\\n",
+            "-    for item in items:\\n+    return sum(",
+        ] {
+            session.agent(AgentEvent::ToolCallDelta {
+                call: CallId(1),
+                tool: "apply_patch".into(),
+                delta: delta.into(),
+            });
+        }
+    });
+}
