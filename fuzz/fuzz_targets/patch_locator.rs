@@ -36,7 +36,7 @@ fn hunks(input: &Input) -> Option<Vec<PatchHunk>> {
     text.push_str("*** End Patch\n");
     match parse(&text).ok()?.files.into_iter().next()?.operation {
         FileOperation::Update { hunks, .. } => Some(hunks),
-        FileOperation::Add { .. } | FileOperation::Delete => None,
+        FileOperation::Add { .. } | FileOperation::Delete { .. } => None,
     }
 }
 
@@ -97,6 +97,10 @@ fuzz_target!(|input: Input| {
                 assert!(exact(&file, &hunks[hunk]).is_empty(), "it is there");
             }
         }
-        Err(LocateError::HeaderMissing { .. } | LocateError::Overlap { .. }) => {}
+        Err(
+            LocateError::HeaderMissing { .. }
+            | LocateError::Overlap { .. }
+            | LocateError::NotEmpty { .. },
+        ) => {}
     }
 });
