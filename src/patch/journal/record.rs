@@ -4,7 +4,7 @@
 //! its own. When most lines say what later ones took back, the whole is written anew beside it and renamed.
 
 use super::JournalError;
-use super::store::{private_file, sync_folder};
+use super::store::{private_file, sync_folder, sync_new};
 use crate::patch::Change;
 use crate::workspace::WorkspacePath;
 use serde::{Deserialize, Serialize};
@@ -210,7 +210,10 @@ impl Log {
             && let Some(folder) = self.path.parent()
         {
             self.renamed.set(true);
-            sync_folder(folder)?;
+            match new {
+                true => sync_new(folder)?,
+                false => sync_folder(folder)?,
+            }
             self.renamed.set(false);
         }
         Ok(())
@@ -242,7 +245,7 @@ impl Log {
                 self.renamed.set(true);
                 std::fs::rename(&temporary, &self.path)
             })
-            .and_then(|()| self.sync_name(true));
+            .and_then(|()| self.sync_name(false));
         written.map_err(self.error("writing"))
     }
 }

@@ -58,26 +58,31 @@ fn own_folder(path: &Path, must_be_plain: bool) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// Created with its missing parents, each durable in the one above: a journal that a power cut takes away
-/// with its folder restores nothing.
 fn private_folder(path: &Path) -> io::Result<()> {
-    if path.symlink_metadata().is_ok() {
-        return Ok(());
-    }
-    let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    if let Some(parent) = parent {
-        private_folder(parent)?;
-    }
     let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    match builder.create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => sync_folder(parent.unwrap_or(Path::new("."))),
+    match path.symlink_metadata() {
+        Ok(_) => Ok(()),
+        Err(_) => builder.create(path),
     }
+}
+
+/// Makes the names of a new journal's folders durable: a journal that a power cut takes away with its folder
+/// restores nothing. Whoever created those above it need not have thought of that.
+pub(super) fn sync_new(folder: &Path) -> io::Result<()> {
+    sync_folder(folder)?;
+    for above in folder.ancestors().skip(1) {
+        // Some may not be opened by everybody; those have been there for long.
+        if let Err(error) = sync_folder(above) {
+            tracing::debug!(%error, above = %above.display(), "not synced");
+        }
+    }
+    Ok(())
 }
 
 /// Opened for reading and writing, created with mode 0600, not emptied.
