@@ -5,6 +5,7 @@
 //! [`super::keymap`]. What the agent says is taken in by [`agent`].
 
 pub mod agent;
+mod review;
 
 use super::command::{self, Command};
 use super::keymap::{self, Action, Context};
@@ -88,14 +89,6 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
     out
 }
 
-/// A patch is here or on its way: from now on code is coloured, once the grammars are loaded.
-fn want_colours(model: &mut Model, out: &mut Update) {
-    if matches!(model.colouring, Colouring::NotAsked) {
-        model.colouring = Colouring::Loading;
-        out.effects.push(Effect::LoadGrammars);
-    }
-}
-
 fn set_theme(model: &mut Model, name: ThemeName) {
     match Theme::named(name) {
         Ok(theme) => {
@@ -119,7 +112,7 @@ fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
             model.composer.key(key);
         } else {
             review.guarded = false;
-            review_key(model, key, out);
+            review::key(model, key, out);
         }
         return;
     }
@@ -345,48 +338,6 @@ fn help_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
         Some(Action::Suspend) => out.effects.push(Effect::Suspend),
         Some(Action::Redraw) => out.effects.push(Effect::Redraw),
         _ => model.look.help = None,
-    }
-}
-
-fn review_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
-    let half = usize::from(model.size.1 / 3).max(1);
-    let Some(review) = &mut model.review else {
-        return;
-    };
-    match review.key(key) {
-        Outcome::Open => {}
-        Outcome::Help => model.look.help = Some(0),
-        Outcome::Edit(text) => out.effects.push(Effect::Edit(text)),
-        Outcome::ScrollHalf { down: true } => {
-            review.scroll = (review.scroll + half).min(review.max_scroll)
-        }
-        Outcome::ScrollHalf { down: false } => review.scroll = review.scroll.saturating_sub(half),
-        Outcome::Done(decisions) => {
-            if let Some(review) = model.review.take() {
-                model.decided.push((review.id, decisions.clone()));
-                let command = AgentCommand::Review {
-                    review: review.id,
-                    plan: review.plan,
-                    decisions,
-                };
-                out.effects.push(Effect::Agent(command));
-            }
-            if model.purpose == Purpose::Review {
-                out.effects.push(Effect::Quit);
-            }
-        }
-        Outcome::Ignored => match keymap::lookup(Context::Review, &key) {
-            Some(Action::ClearInterruptQuit) if model.purpose == Purpose::Review => quit(out),
-            Some(Action::ClearInterruptQuit) => interrupt(model, out),
-            Some(Action::PageDown) => {
-                review.scroll = (review.scroll + 2 * half).min(review.max_scroll)
-            }
-            Some(Action::PageUp) => review.scroll = review.scroll.saturating_sub(2 * half),
-            Some(Action::Redraw) => out.effects.push(Effect::Redraw),
-            Some(Action::Suspend) => out.effects.push(Effect::Suspend),
-            Some(Action::Help) => model.look.help = Some(0),
-            _ => {}
-        },
     }
 }
 

@@ -218,7 +218,7 @@ fn a_move_is_asked_about_before_the_lines_that_change_with_it() {
     let mut plan = plan();
     plan.files.truncate(1);
     plan.files[0].kind = crate::patch::ChangeKind::Move;
-    plan.files[0].target = Some(crate::workspace::WorkspacePath::parse("src/lib.rs").unwrap());
+    plan.files[0].target = Some("src/lib.rs".to_owned().try_into().unwrap());
     let mut review = Review::new(ReviewId(1), Box::new(plan), Duration::ZERO, false);
     let Outcome::Done(decisions) = press(&mut review, "nstays<Enter>yyn<Enter>") else {
         panic!("still open: {:?}", marks(&review))

@@ -14,7 +14,7 @@ fn update(path: &str, pre: &str, post: &str) -> FilePlan {
     let hunks = diff::hunks(pre.as_bytes(), post.as_bytes());
     let mut file = testing::plan().files.remove(0);
     file.kind = ChangeKind::Update;
-    file.path = crate::workspace::WorkspacePath::parse(path).unwrap();
+    file.path = path.to_owned().try_into().unwrap();
     file.pre = Some(pre.as_bytes().to_vec());
     file.post = Some(post.as_bytes().to_vec());
     file.hunks = hunks;
