@@ -331,7 +331,7 @@ fn sequence(seed: u64, count: &mut Count) {
     let mut git = tree(&root, true);
     let workspace = Workspace::discover(&root).unwrap();
     let mut journal = Journal::open(&state, &workspace).unwrap();
-    let (mut done, mut taken_back): (Vec<(u64, Point)>, Vec<(u64, Point)>) = Default::default();
+    let (mut done, mut taken_back) = (Vec::<(u64, Point)>::new(), Vec::<(u64, Point)>::new());
     let mut seen: Vec<String> = tree(&root, false).into_keys().collect();
     let mut last_number = 0;
     for round in 0..ROUNDS {
@@ -463,7 +463,7 @@ fn sequence(seed: u64, count: &mut Count) {
             tree(&root, true) == git,
             "{at}: the user's repository was written"
         );
-        if seed % 40 == 0 && round == ROUNDS / 2 {
+        if seed.is_multiple_of(40) && round == ROUNDS / 2 {
             collect_garbage(&root);
             let known = ["index", "HEAD", "logs", "rebase-merge", "ORIG_HEAD"];
             let after = tree(&root, true);

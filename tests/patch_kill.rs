@@ -1,5 +1,6 @@
-//! Rows S3 and S5 of the safety table: SIGKILL, a full disk and a failing disk at every mutating system call
-//! of `descant apply` and `descant undo`. The tree is exactly the old or exactly the new one.
+//! Rows S3 and S5 of the safety table: SIGKILL, a full, a failing and a read-only disk and a lack of rights at
+//! every mutating system call of `descant apply` and `descant undo`. The tree is exactly the old or exactly the
+//! new one.
 //!
 //! strace does the harm; without it the tests say that they were not run, and fail in CI.
 
@@ -11,10 +12,13 @@
     clippy::print_stderr
 )]
 
+mod strace_support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use strace_support::strace_or_not_run;
 
 /// Adds two folders deep, updates, deletes and moves.
 const PATCH: &str = "*** Begin Patch
@@ -141,22 +145,6 @@ impl Place {
     }
 }
 
-/// Whether strace is there. In CI its absence fails the test; elsewhere the test says that it was not run.
-fn strace_or_not_run(test: &str) -> bool {
-    let tried = Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .status();
-    let there = tried.is_ok_and(|status| status.success());
-    assert!(
-        there || std::env::var_os("CI").is_none(),
-        "{test}: strace is not installed, or may not trace"
-    );
-    if !there {
-        eprintln!("{test}: not run: no strace");
-    }
-    there
-}
-
 /// How many runs came to harm, and left the original and the patched tree.
 #[derive(Debug, Default)]
 struct Count {
@@ -257,11 +245,24 @@ fn killed_at_every_mutating_call() {
 fn a_disk_that_is_full_or_fails_at_every_mutating_call() {
     if strace_or_not_run("a_disk_that_is_full_or_fails_at_every_mutating_call") {
         for how in ["error=ENOSPC", "error=EIO"] {
-            let count = at_every_call(how);
-            assert!(
-                count.harmed > 30 && count.original > 10 && count.patched > 3,
-                "{how}: {count:?}"
-            );
+            harmed_at_every_call(how);
         }
     }
+}
+
+#[test]
+fn a_disk_that_may_not_be_written_at_every_mutating_call() {
+    if strace_or_not_run("a_disk_that_may_not_be_written_at_every_mutating_call") {
+        for how in ["error=EACCES", "error=EROFS"] {
+            harmed_at_every_call(how);
+        }
+    }
+}
+
+fn harmed_at_every_call(how: &str) {
+    let count = at_every_call(how);
+    assert!(
+        count.harmed > 30 && count.original > 10 && count.patched > 3,
+        "{how}: {count:?}"
+    );
 }

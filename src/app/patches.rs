@@ -60,9 +60,12 @@ fn step(setup: &Setup, direction: Direction, merge: MergeArgs) -> anyhow::Result
     let undone = match take(on_changed) {
         Ok(undone) => undone,
         Err(error) => {
-            let flag = match error.remedy() {
-                Some(OnChanged::Merge) => "--merge",
-                Some(OnChanged::MergeWithMarkers) => "--conflict-markers",
+            let (flag, question) = match error.remedy() {
+                Some(OnChanged::Merge) => ("--merge", "Merge?"),
+                Some(OnChanged::MergeWithMarkers) => (
+                    "--conflict-markers",
+                    "Merge, and leave the conflicts in the files?",
+                ),
                 Some(OnChanged::Refuse) | None => return Err(error.into()),
             };
             let word = direction.word();
@@ -73,7 +76,7 @@ fn step(setup: &Setup, direction: Direction, merge: MergeArgs) -> anyhow::Result
                 anyhow::bail!("{error}\n  to merge: descant {word} {flag}");
             }
             stderr_line(&text::visible(&error.to_string()));
-            if !confirm::on_terminal("Merge?")? {
+            if !confirm::on_terminal(question)? {
                 stderr_line(&format!("nothing was {}", past(direction)));
                 return Ok(Exit::Failed);
             }
@@ -171,6 +174,9 @@ fn age(age: Duration) -> String {
 
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
     let mut value = bytes as f64 / 1024.0;
     let mut unit = 0;
     while value >= 1000.0 && unit + 1 < UNITS.len() {

@@ -282,6 +282,8 @@ fn merged(
             return Err(Obstacle::NotUtf8);
         }
     }
+    // Starts libgit2, which `merge_file` forgets; without a repository nothing else may have done it.
+    let _started = git2::Buf::new();
     let (mut base, mut left, mut right) = (
         git2::MergeFileInput::new(),
         git2::MergeFileInput::new(),
