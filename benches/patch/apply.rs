@@ -149,7 +149,7 @@ pub fn missed() -> Vec<&'static str> {
         },
     ];
     let home = folder();
-    let missed = cases
+    cases
         .iter()
         .filter(|case| {
             let good = run(case, &home);
@@ -157,6 +157,5 @@ pub fn missed() -> Vec<&'static str> {
             !good
         })
         .map(|case| case.name)
-        .collect();
-    missed
+        .collect()
 }

@@ -5,6 +5,7 @@
     clippy::string_slice
 )]
 
+use super::super::model::Purpose;
 use super::super::pane::Scroll;
 use super::super::testing::{Session, plan, start_turn};
 use super::*;
