@@ -10,6 +10,7 @@ pub mod diff;
 pub mod encoding;
 pub mod journal;
 pub mod locate;
+mod parallel;
 pub mod plan;
 pub mod report;
 mod select;

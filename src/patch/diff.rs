@@ -274,8 +274,19 @@ pub(crate) fn images(file: &FilePlan) -> (Vec<&[u8]>, Vec<&[u8]>) {
 
 /// The prefixed lines of a hunk, byte for byte.
 pub(crate) fn write_body(out: &mut Vec<u8>, hunk: &Hunk, old: &[&[u8]], new: &[&[u8]]) {
-    let (mut old_at, mut new_at) = (hunk.old_range().start, hunk.new_range().start);
-    for line in &hunk.lines {
+    let starts = (hunk.old_range().start, hunk.new_range().start);
+    write_lines(out, &hunk.lines, starts, (old, new));
+}
+
+/// The same of some of its lines, which begin at `starts` (from 0) in the two images.
+pub(crate) fn write_lines(
+    out: &mut Vec<u8>,
+    lines: &[HunkLine],
+    starts: (usize, usize),
+    (old, new): (&[&[u8]], &[&[u8]]),
+) {
+    let (mut old_at, mut new_at) = starts;
+    for line in lines {
         let (sign, bytes) = match line.kind {
             LineKind::Context => (b' ', old.get(old_at)),
             LineKind::Removed => (b'-', old.get(old_at)),

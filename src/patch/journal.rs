@@ -152,8 +152,8 @@ impl Journal {
                 bytes: self.store.size(&entry),
                 number: entry.number,
                 time: entry.time,
-                title: entry.title,
-                changes: entry.changes,
+                title: entry.title.clone(),
+                changes: entry.changes.clone(),
                 undone: entry.undone,
             })
             .collect())

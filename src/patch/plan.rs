@@ -15,6 +15,7 @@ pub use error::PlanError;
 use super::diff;
 use super::encoding::{self, Encoding};
 use super::locate;
+use super::parallel;
 use super::text::{Ending, MAX_EDITED, NotText, Text};
 use super::v4a::{Content, FileOperation, FilePatch, FinalNewline, Patch, PatchHunk};
 use super::{ChangeKind, FilePlan, Hunk, HunkId, LocateStage, Plan};
@@ -51,18 +52,20 @@ pub fn plan(workspace: &Workspace, patch: &Patch) -> Result<Plan, PlanError> {
         workspace,
         left_out: &left_out,
     };
-    let mut plan = Plan {
-        files: Vec::with_capacity(patch.files.len()),
-    };
-    for (file, (path, target)) in patch.files.iter().zip(targets) {
-        plan.files.push(match &file.operation {
-            FileOperation::Add { content, mode } => added(source, path, content, *mode)?,
-            FileOperation::Delete { content } => deleted(source, path, content.as_ref())?,
+    let files: Vec<_> = patch.files.iter().zip(targets).collect();
+    let planned = parallel::map(&files, |(file, (path, target))| {
+        let path = path.clone();
+        match &file.operation {
+            FileOperation::Add { content, mode } => added(source, path, content, *mode),
+            FileOperation::Delete { content } => deleted(source, path, content.as_ref()),
             FileOperation::Update { hunks, mode, .. } => {
-                updated(source, path, target, hunks, *mode)?
+                updated(source, path, target.clone(), hunks, *mode)
             }
-        });
-    }
+        }
+    });
+    let mut plan = Plan {
+        files: planned.into_iter().collect::<Result<_, _>>()?,
+    };
     plan.renumber();
     Ok(plan)
 }

@@ -6,7 +6,8 @@
 //! and refuses the patch.
 
 use super::diff;
-use super::{ChangeKind, Decision, Decisions, FilePlan, Plan};
+use super::parallel;
+use super::{ChangeKind, Decision, Decisions, FilePlan, Hunk, HunkLine, LineKind, Plan};
 use std::cell::Cell;
 
 /// Files of a plan that libgit2 could not put together. Always our bug.
@@ -70,7 +71,11 @@ pub fn selected(plan: &Plan, decisions: &Decisions) -> Result<Vec<Vec<u8>>, Sele
         .collect();
     // How far the lines of each pre-image are taken over.
     let mut reached = vec![0; plan.files.len()];
-    for (bundle, bytes) in bundles.iter().zip(applied(&bundles)?) {
+    // libgit2 spends its time on hashes, which every thread can do for itself.
+    let shares: Vec<&[Bundle]> = bundles.chunks(SHARE).collect();
+    let shares = parallel::map_each(&shares, |share| applied(share));
+    let applied: Vec<Vec<Vec<u8>>> = shares.into_iter().collect::<Result<_, _>>()?;
+    for (bundle, bytes) in bundles.iter().zip(applied.into_iter().flatten()) {
         let mut rest = bytes.as_slice();
         for piece in &bundle.pieces {
             let file = plan.files.get(piece.file);
@@ -129,6 +134,8 @@ struct Bundle {
 
 /// Hunks of a bundle at most.
 const BUNDLE: usize = 64;
+/// Bundles that a thread gives to libgit2 at once.
+const SHARE: usize = 4;
 
 struct Piece {
     /// Index in the plan.
@@ -154,6 +161,27 @@ impl Bundle {
 
 type Images<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
 
+/// A hunk with one unchanged line at either end instead of three: what libgit2 gets it also hashes.
+struct Core<'a> {
+    lines: &'a [HunkLine],
+    /// Where they begin in the images, from 0.
+    old: usize,
+    new: usize,
+}
+
+fn core(hunk: &Hunk) -> Core<'_> {
+    let unchanged = |line: &&HunkLine| line.kind == LineKind::Context;
+    let before = hunk.lines.iter().take_while(unchanged).count();
+    let after = hunk.lines.iter().rev().take_while(unchanged).count();
+    let from = before.saturating_sub(1);
+    let to = hunk.lines.len() - after.saturating_sub(1);
+    Core {
+        lines: hunk.lines.get(from..to).unwrap_or_default(),
+        old: hunk.old_range().start + from,
+        new: hunk.new_range().start + from,
+    }
+}
+
 fn bundles(plan: &Plan, images: &[Images<'_>], decisions: &Decisions) -> Vec<Bundle> {
     let mut bundles = Vec::new();
     let mut bundle = Bundle::default();
@@ -162,25 +190,38 @@ fn bundles(plan: &Plan, images: &[Images<'_>], decisions: &Decisions) -> Vec<Bun
             if bundle.is_full() {
                 bundles.push(std::mem::take(&mut bundle));
             }
+            let core = core(hunk);
+            let counts = |without| {
+                core.lines
+                    .iter()
+                    .filter(|line| line.kind != without)
+                    .count()
+            };
+            let (old_lines, new_lines) = (counts(LineKind::Added), counts(LineKind::Removed));
+            let old_range = core.old..core.old + old_lines;
+            let new_range = core.new..core.new + new_lines;
             // libgit2 takes the new start for the place also when the new side is empty, where git's format
             // names the line before; so the place is what we write.
             let head = format!(
-                "@@ -{},{} +{},{} @@\n",
+                "@@ -{},{old_lines} +{},{new_lines} @@\n",
                 bundle.old_lines + 1,
-                hunk.old_lines,
                 bundle.new_lines + 1,
-                hunk.new_lines
             );
             bundle.patch.extend_from_slice(head.as_bytes());
-            diff::write_body(&mut bundle.patch, hunk, old, new);
-            bundle.old_lines += hunk.old_lines;
-            bundle.new_lines += hunk.new_lines;
+            diff::write_lines(
+                &mut bundle.patch,
+                core.lines,
+                (core.old, core.new),
+                (old, new),
+            );
+            bundle.old_lines += old_lines;
+            bundle.new_lines += new_lines;
             bundle.pieces.push(Piece {
                 file: index,
-                lines: hunk.old_range(),
                 accepted: decisions.accepts_hunk(hunk),
-                old: old.get(hunk.old_range()).unwrap_or_default().concat(),
-                new: new.get(hunk.new_range()).unwrap_or_default().concat(),
+                old: old.get(old_range.clone()).unwrap_or_default().concat(),
+                new: new.get(new_range).unwrap_or_default().concat(),
+                lines: old_range,
             });
         }
     }

@@ -72,7 +72,10 @@ impl<'a> Text<'a> {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let lines: Vec<Line<'a>> = text.split_inclusive('\n').map(Line::of).collect();
+        let lines: Vec<Line<'a>> = line_ranges(text.as_bytes())
+            .filter_map(|range| text.get(range))
+            .map(Line::of)
+            .collect();
         let count = |ending| lines.iter().filter(|line| line.ending == ending).count();
         let dominant = match count(Ending::Lf).cmp(&count(Ending::CrLf)) {
             Ordering::Greater => Some(Ending::Lf),
@@ -234,11 +237,22 @@ impl<'a> Line<'a> {
 
 /// The lines of a file with their endings, as a diff compares them.
 pub(crate) fn byte_lines(bytes: &[u8]) -> Vec<&[u8]> {
-    match std::str::from_utf8(bytes) {
-        // Several times faster than byte by byte, and images nearly always are UTF-8.
-        Ok(text) => text.split_inclusive('\n').map(str::as_bytes).collect(),
-        Err(_) => bytes.split_inclusive(|byte| *byte == b'\n').collect(),
-    }
+    let mut lines = Vec::with_capacity(bytes.len() / USUAL_LINE + 1);
+    lines.extend(line_ranges(bytes).filter_map(|range| bytes.get(range)));
+    lines
+}
+
+/// Bytes of a line, for a first guess of their number.
+const USUAL_LINE: usize = 24;
+
+/// Where the lines are, each with its newline.
+fn line_ranges(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    let rest = (!bytes.is_empty() && !bytes.ends_with(b"\n")).then_some(bytes.len());
+    memchr::memchr_iter(b'\n', bytes)
+        .map(|newline| newline + 1)
+        .chain(rest)
+        .map(move |end| std::mem::replace(&mut at, end)..end)
 }
 
 #[cfg(test)]

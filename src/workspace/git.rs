@@ -7,10 +7,10 @@
 use super::path::shown;
 use super::{Workspace, WorkspaceError, WorkspacePath};
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _};
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Mode of a submodule's entry in git's index.
 const GITLINK: u32 = 0o160000;
@@ -28,7 +28,7 @@ pub(super) struct Reserved {
 /// to be absent.
 pub struct LeftOut<'a> {
     workspace: &'a Workspace,
-    entries: OnceCell<Entries>,
+    entries: OnceLock<Entries>,
 }
 
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl<'a> LeftOut<'a> {
     pub fn of(workspace: &'a Workspace) -> Self {
         Self {
             workspace,
-            entries: OnceCell::new(),
+            entries: OnceLock::new(),
         }
     }
 

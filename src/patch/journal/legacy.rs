@@ -5,6 +5,7 @@
 use super::record::{Entry, Image};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Legacy {
@@ -42,11 +43,11 @@ impl Legacy {
     }
 
     /// Removes what none of `entries` needs, and the whole repository after the last.
-    pub fn sweep(&self, entries: &[Entry]) {
+    pub fn sweep(&self, entries: &[Arc<Entry>]) {
         if self.path.symlink_metadata().is_err() {
             return;
         }
-        let needed: BTreeSet<&str> = entries.iter().flat_map(blobs).collect();
+        let needed: BTreeSet<&str> = entries.iter().flat_map(|entry| blobs(entry)).collect();
         if needed.is_empty() {
             if let Err(error) = std::fs::remove_dir_all(&self.path) {
                 tracing::warn!(%error, "images of an earlier version stay in the journal");

@@ -3,6 +3,7 @@
 
 use super::record::{Entry, History, Record};
 use super::{Journal, JournalError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the journal of one workspace may hold; `None` is no limit. The newest checkpoint is always kept.
@@ -57,8 +58,8 @@ impl Journal {
 
 /// Numbers of the checkpoints to drop, the oldest first, so that those left can still be undone in order. Of
 /// those undone, which are redone oldest first, the newest go first, and only after all that can be undone.
-fn excess(entries: &[Entry], sizes: &[u64], limits: Limits, now: Duration) -> Vec<u64> {
-    let sized = || entries.iter().zip(sizes);
+fn excess(entries: &[Arc<Entry>], sizes: &[u64], limits: Limits, now: Duration) -> Vec<u64> {
+    let sized = || entries.iter().map(Arc::as_ref).zip(sizes);
     let mut applied: Vec<(&Entry, &u64)> = sized().filter(|(entry, _)| !entry.undone).collect();
     let mut undone: Vec<(&Entry, &u64)> = sized().filter(|(entry, _)| entry.undone).collect();
     if applied.pop().is_none() && !undone.is_empty() {

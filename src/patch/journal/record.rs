@@ -7,10 +7,14 @@ use super::JournalError;
 use super::store::{private_file, sync_folder, sync_new};
 use crate::patch::Change;
 use crate::workspace::WorkspacePath;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::hash::BuildHasher as _;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A log with fewer lines is not worth writing anew.
 const FEW_LINES: usize = 64;
@@ -113,10 +117,32 @@ impl Entry {
     }
 }
 
+impl Record {
+    /// The same as by its `Deserialize`, which first keeps the whole line in a form that knows no types, to find the
+    /// tag; for the long lines that is most of the time.
+    fn parse(line: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Tag<'a> {
+            #[serde(borrow)]
+            record: Cow<'a, str>,
+        }
+        match serde_json::from_slice::<Tag<'_>>(line)?.record.as_ref() {
+            "begin" => serde_json::from_slice(line).map(Self::Begin),
+            "checkpoint" => serde_json::from_slice(line).map(Self::Checkpoint),
+            _ => serde_json::from_slice(line),
+        }
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    FxBuildHasher.hash_one(bytes)
+}
+
 /// The log, replayed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct History {
-    pub checkpoints: Vec<Entry>,
+    /// Shared, because the whole history is handed out with every read.
+    pub checkpoints: Vec<Arc<Entry>>,
     /// Announced, neither committed nor aborted.
     pub in_flight: Option<Begin>,
     pub last_number: u64,
@@ -128,6 +154,17 @@ pub(super) struct Log {
     path: PathBuf,
     /// The log's name is new in its folder and not known to be durable.
     renamed: Cell<bool>,
+    seen: RefCell<Seen>,
+}
+
+/// What was read of the log already: another read takes only what was appended since.
+#[derive(Debug, Default)]
+struct Seen {
+    history: History,
+    /// Bytes, to the end of a line.
+    len: usize,
+    /// Of these bytes: a log that was written anew begins or goes on with others.
+    hash: u64,
 }
 
 impl Log {
@@ -135,6 +172,7 @@ impl Log {
         Self {
             path: folder.join("journal.jsonl"),
             renamed: Cell::new(false),
+            seen: RefCell::default(),
         }
     }
 
@@ -157,20 +195,37 @@ impl Log {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(self.error("reading")(error)),
         };
-        let mut history = History::default();
-        for line in bytes
+        let mut seen = self.seen.borrow_mut();
+        if bytes.get(..seen.len).map(hash) != Some(seen.hash) {
+            *seen = Seen::default();
+        }
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let fresh = bytes.get(seen.len..whole).unwrap_or_default();
+        self.replay(&mut seen.history, fresh);
+        seen.len = whole.max(seen.len);
+        seen.hash = hash(bytes.get(..seen.len).unwrap_or_default());
+        // A line that a crash cut, or that another process is just writing.
+        let mut history = seen.history.clone();
+        self.replay(&mut history, bytes.get(seen.len..).unwrap_or_default());
+        Ok(history)
+    }
+
+    fn replay(&self, history: &mut History, lines: &[u8]) {
+        for line in lines
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
         {
             history.lines += 1;
-            match serde_json::from_slice(line) {
+            match Record::parse(line) {
                 Ok(record) => history.replay(record),
                 Err(error) => {
                     tracing::warn!(path = %self.path.display(), %error, "a line of the journal was cut short")
                 }
             }
         }
-        Ok(history)
     }
 
     pub fn append(&self, record: &Record) -> Result<(), JournalError> {
@@ -227,7 +282,8 @@ impl Log {
         }
         let number = history.last_number;
         let mut records = vec![Record::LastNumber { number }];
-        records.extend(history.checkpoints.iter().cloned().map(Record::Checkpoint));
+        let entries = history.checkpoints.iter();
+        records.extend(entries.map(|entry| Record::Checkpoint(Entry::clone(entry))));
         let mut text = Vec::new();
         for record in &records {
             serde_json::to_writer(&mut text, record)
@@ -271,7 +327,7 @@ impl History {
             }
             Record::Checkpoint(entry) => {
                 self.last_number = self.last_number.max(entry.number);
-                self.checkpoints.push(entry);
+                self.checkpoints.push(Arc::new(entry));
             }
             Record::LastNumber { number } => self.last_number = self.last_number.max(number),
         }
@@ -280,7 +336,7 @@ impl History {
     fn commit(&mut self, begin: Begin) {
         if begin.operation == RecordedOperation::Apply {
             self.checkpoints.retain(|entry| !entry.undone);
-            self.checkpoints.push(Entry {
+            self.checkpoints.push(Arc::new(Entry {
                 number: begin.number,
                 time: begin.time,
                 title: begin.title,
@@ -289,13 +345,14 @@ impl History {
                 merged_undo: None,
                 folders: begin.folders,
                 undone: false,
-            });
+            }));
             return;
         }
         let mut entries = self.checkpoints.iter_mut();
         let Some(entry) = entries.find(|entry| entry.number == begin.number) else {
             return;
         };
+        let entry = Arc::make_mut(entry);
         entry.undone = begin.operation == RecordedOperation::Undo;
         entry.merged_undo = None;
         match (entry.undone, begin.merged) {

@@ -38,7 +38,7 @@ impl Journal {
         }
         let mut completed = true;
         for transition in &transitions {
-            completed &= is_in(workspace, &transition.path, transition.after.as_ref())?;
+            completed &= is_in(workspace, transition, transition.after.as_ref())?;
         }
         if completed {
             let undone = history.checkpoints.iter().find(|entry| {
@@ -80,10 +80,10 @@ impl Journal {
             self.step_point()?;
             settle(workspace.remove_staged(path, &token))?;
             settle(workspace.remove_staged(path, &back_token(&token)))?;
-            if is_in(workspace, path, transition.before.as_ref())? {
+            if is_in(workspace, transition, transition.before.as_ref())? {
                 continue;
             }
-            if is_in(workspace, path, transition.after.as_ref())? {
+            if is_in(workspace, transition, transition.after.as_ref())? {
                 back.push((index, transition));
             } else {
                 untouched.push(path.clone());
@@ -161,14 +161,21 @@ fn settle<T>(result: Result<T, WorkspaceError>) -> Result<Option<T>, WorkspaceEr
     }
 }
 
-/// Whether the path is in the state. What cannot be read as a plain file is in none.
+/// Whether the transition's path is in the state. What cannot be read as a plain file is in none. The mode counts where
+/// nothing else tells before and after apart.
 fn is_in(
     workspace: &Workspace,
-    path: &WorkspacePath,
+    transition: &Transition,
     state: Option<&State>,
 ) -> Result<bool, WorkspaceError> {
-    match (workspace.read(path), state) {
-        (Ok(found), Some(state)) => Ok(found.bytes == state.bytes),
+    let modes_count = match (&transition.before, &transition.after) {
+        (Some(before), Some(after)) => before.bytes == after.bytes,
+        _ => false,
+    };
+    match (workspace.read(&transition.path), state) {
+        (Ok(found), Some(state)) => {
+            Ok(found.bytes == state.bytes && (!modes_count || state.has_mode(found.mode)))
+        }
         (Err(WorkspaceError::NotFound { .. }), None) => Ok(true),
         (Ok(_), None) | (Err(WorkspaceError::NotFound { .. }), Some(_)) => Ok(false),
         (Err(error @ WorkspaceError::Io { .. }), _) => Err(error),

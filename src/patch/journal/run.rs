@@ -9,9 +9,10 @@
 use super::record::{Begin, FileRecord, History, Image, Record, RecordedOperation};
 use super::recover::remove_folders;
 use super::{Journal, JournalError};
-use crate::patch::Change;
+use crate::patch::{Change, parallel};
 use crate::workspace::{
-    SYNC_BATCH, Staged, Workspace, WorkspaceError, WorkspacePath, WriteMode, sync_staged,
+    FileContent, SYNC_BATCH, Staged, Workspace, WorkspaceError, WorkspacePath, WriteMode,
+    sync_staged,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -69,6 +70,14 @@ impl State {
         }
     }
 
+    /// Whether a file's permission bits are the state's; those of a new file are the umask's.
+    pub(super) fn has_mode(&self, found: u32) -> bool {
+        match self.mode {
+            Mode::Exact(mode) => mode & 0o777 == found & 0o777,
+            Mode::New { .. } => true,
+        }
+    }
+
     pub(super) fn write_mode(&self) -> WriteMode {
         match self.mode {
             Mode::Exact(mode) => WriteMode::Exact(mode),
@@ -105,7 +114,9 @@ impl Journal {
             known,
             emptied,
         } = operation;
-        expect_all(workspace, &transitions)?;
+        for transition in &transitions {
+            glance(workspace, transition)?;
+        }
         let number = number.unwrap_or(history.last_number + 1);
         let folders = missing_folders(workspace, &transitions)?;
         let token = format!("{number}-{:016x}", rand::random::<u64>());
@@ -174,7 +185,7 @@ impl Journal {
         let prepared = self
             .stage_all(workspace, begin, transitions, &mut staged)
             // The last look before the first rename: the user may have saved meanwhile.
-            .and_then(|()| expect_all(workspace, transitions));
+            .and_then(|()| expect_all(workspace, begin.operation, transitions));
         let mut staged = staged.into_iter();
         let renamed = prepared.and_then(|()| {
             for (staged, exists) in &mut staged {
@@ -313,16 +324,46 @@ pub(super) fn file_token(begin: &Begin, index: usize) -> String {
     format!("{}-{index}", begin.token)
 }
 
-fn expect_all(workspace: &Workspace, transitions: &[Transition]) -> Result<(), JournalError> {
-    transitions
-        .iter()
-        .try_for_each(|transition| expect(workspace, transition))
+/// Whether the file can still be as it was planned, by its length: what changed long ago is found before anything is
+/// recorded. The bytes are compared at the last moment.
+fn glance(workspace: &Workspace, transition: &Transition) -> Result<(), JournalError> {
+    let found = workspace.metadata(&transition.path)?;
+    let planned = transition.before.as_ref();
+    if found.map(|found| found.len) == planned.map(|state| state.bytes.len() as u64) {
+        return Ok(());
+    }
+    Err(JournalError::Changed {
+        path: transition.path.clone(),
+    })
 }
 
-fn expect(workspace: &Workspace, transition: &Transition) -> Result<(), JournalError> {
+/// Every file is as it was planned. A patch would also take back a new mode; an undo gives back the one it knows.
+fn expect_all(
+    workspace: &Workspace,
+    kind: RecordedOperation,
+    transitions: &[Transition],
+) -> Result<(), JournalError> {
+    let modes_count = kind == RecordedOperation::Apply;
+    parallel::map(transitions, |transition| {
+        expect(workspace, transition, modes_count)
+    })
+    .into_iter()
+    .collect()
+}
+
+fn expect(
+    workspace: &Workspace,
+    transition: &Transition,
+    modes_count: bool,
+) -> Result<(), JournalError> {
+    let as_planned = |found: &FileContent| {
+        transition.before.as_ref().is_some_and(|state| {
+            state.bytes == found.bytes && (!modes_count || state.has_mode(found.mode))
+        })
+    };
     let state = transition.before.as_ref();
     match workspace.read(&transition.path) {
-        Ok(found) if state.is_some_and(|state| state.bytes == found.bytes) => Ok(()),
+        Ok(found) if as_planned(&found) => Ok(()),
         Err(WorkspaceError::NotFound { .. }) if state.is_none() => Ok(()),
         Ok(_) | Err(WorkspaceError::NotFound { .. }) => Err(JournalError::Changed {
             path: transition.path.clone(),

@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -196,8 +197,8 @@ impl Store {
     }
 
     /// Removes every image that none of `entries` needs.
-    pub fn sweep(&self, entries: &[Entry]) {
-        let needed: BTreeSet<&str> = entries.iter().flat_map(Entry::packs).collect();
+    pub fn sweep(&self, entries: &[Arc<Entry>]) {
+        let needed: BTreeSet<&str> = entries.iter().flat_map(|entry| entry.packs()).collect();
         for found in fs::read_dir(&self.packs).into_iter().flatten().flatten() {
             if let Some(pack) = found.file_name().to_str()
                 && is_pack_name(pack)

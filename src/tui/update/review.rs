@@ -56,4 +56,3 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
         },
     }
 }
-
