@@ -132,7 +132,7 @@ pub enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Review and apply an apply_patch (V4A) text
+    /// Review and apply a patch: apply_patch (V4A) text or a unified diff
     Apply {
         /// The patch; `-` or nothing reads standard input
         #[arg(value_name = "FILE")]

@@ -114,9 +114,9 @@ impl Journal {
             known,
             emptied,
         } = operation;
-        for transition in &transitions {
-            glance(workspace, transition)?;
-        }
+        parallel::map(&transitions, |transition| glance(workspace, transition))
+            .into_iter()
+            .collect::<Result<(), _>>()?;
         let number = number.unwrap_or(history.last_number + 1);
         let folders = missing_folders(workspace, &transitions)?;
         let token = format!("{number}-{:016x}", rand::random::<u64>());

@@ -9,6 +9,7 @@ use super::JournalError;
 use super::legacy::Legacy;
 use super::record::{Entry, Image, Place};
 use super::run::{Mode, State};
+use crate::patch::parallel;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -222,8 +223,8 @@ fn write_pack(file: &mut File, pack: &str, states: &[&State]) -> io::Result<Vec<
     let mut end = 0;
     let mut images = Vec::with_capacity(states.len());
     let mut file = io::BufWriter::with_capacity(1 << 18, file);
-    for state in states {
-        let blob = hex::encode(Sha256::digest(&state.bytes));
+    let blobs = parallel::map(states, |state| hex::encode(Sha256::digest(&state.bytes)));
+    for (state, blob) in states.iter().zip(blobs) {
         let len = state.bytes.len() as u64;
         let offset = match known.get(&blob) {
             Some(offset) => *offset,
