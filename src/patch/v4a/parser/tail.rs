@@ -6,7 +6,7 @@ use crate::patch::v4a::{FileOperation, PatchLine, PatchLineKind};
 impl Parser {
     /// Shows a line that is still being written, where it can only become a line of a file. The next call,
     /// or the whole line, takes its place.
-    pub(in crate::patch::v4a) fn show_tail(&mut self, line: &str) -> bool {
+    pub(in super::super) fn show_tail(&mut self, line: &str) -> bool {
         let Some(line) = line.strip_prefix(self.indent.as_str()) else {
             return false;
         };
