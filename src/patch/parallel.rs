@@ -20,8 +20,14 @@ pub(super) fn map_each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + S
 }
 
 fn on_threads<T: Sync, R: Send>(items: &[T], most: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(MOST_THREADS).min(most);
+    // How many cores there are is read from files, so it is only asked where it matters.
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = most.min(MOST_THREADS);
+    let threads = if threads < 2 {
+        threads
+    } else {
+        threads.min(cores())
+    };
     if threads < 2 {
         return items.iter().map(work).collect();
     }

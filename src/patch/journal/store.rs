@@ -11,6 +11,7 @@ use super::record::{Entry, Image, Place};
 use super::run::{Mode, State};
 use crate::patch::parallel;
 use sha2::{Digest as _, Sha256};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -20,6 +21,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Store {
     packs: PathBuf,
+    /// The folder of the packs, and those above it, are known to be durable.
+    anchored: Cell<bool>,
     legacy: Legacy,
 }
 
@@ -120,6 +123,7 @@ impl Store {
         own_folder(&packs, true)?;
         Ok(Self {
             packs,
+            anchored: Cell::new(false),
             legacy: Legacy::new(folder),
         })
     }
@@ -142,11 +146,22 @@ impl Store {
             .map_err(self.io(pack, "creating"))?;
         let written = write_pack(&mut file, pack, states)
             .and_then(|images| file.sync_all().map(|()| images))
-            .and_then(|images| sync_folder(&self.packs).map(|()| images));
+            .and_then(|images| self.sync_packs().map(|()| images));
         if written.is_err() {
             self.unpin(pack);
         }
         written.map_err(self.io(pack, "writing"))
+    }
+
+    /// The names of the packs; the first time also that of their folder, or a record could come through a power cut
+    /// without the images it names.
+    fn sync_packs(&self) -> io::Result<()> {
+        if self.anchored.get() {
+            return sync_folder(&self.packs);
+        }
+        sync_new(&self.packs)?;
+        self.anchored.set(true);
+        Ok(())
     }
 
     /// Lets go of images that no record needs.
