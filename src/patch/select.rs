@@ -186,7 +186,9 @@ fn bundles(plan: &Plan, images: &[Images<'_>], decisions: &Decisions) -> Vec<Bun
     let mut bundles = Vec::new();
     let mut bundle = Bundle::default();
     for (index, (file, (old, new))) in plan.files.iter().zip(images).enumerate() {
-        for hunk in &file.hunks {
+        // An edit can leave a hunk that changes nothing any more.
+        let changes = |hunk: &&Hunk| hunk.lines.iter().any(|line| line.kind != LineKind::Context);
+        for hunk in file.hunks.iter().filter(changes) {
             if bundle.is_full() {
                 bundles.push(std::mem::take(&mut bundle));
             }

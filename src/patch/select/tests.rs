@@ -190,3 +190,24 @@ fn a_move_can_be_declined_while_its_lines_are_taken() {
     decisions.hunks.clear();
     assert!(!decisions.accepts_file(0, &plan.files[0]));
 }
+
+#[test]
+fn a_hunk_that_changes_nothing_is_passed_over() {
+    let mut only_context = file(0, b"a\nb\n", b"a\nb\n");
+    only_context.hunks = vec![crate::patch::diff::from_lines(
+        HunkId(0),
+        0,
+        0,
+        ["a", "b"]
+            .map(|text| crate::patch::HunkLine {
+                kind: crate::patch::LineKind::Context,
+                text: text.to_owned(),
+            })
+            .to_vec(),
+    )];
+    let plan = Plan {
+        files: vec![only_context],
+    };
+    let chosen = selected(&plan, &Decisions::accept_all(&plan)).unwrap();
+    assert_eq!(chosen, [b"a\nb\n"]);
+}
