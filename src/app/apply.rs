@@ -83,7 +83,8 @@ fn decided(setup: &Setup, patch: &Patch, yes: bool) -> anyhow::Result<Option<(Pl
         return Ok(Some((planned, decisions)));
     }
     if !setup.streams.stdout_terminal || setup.streams.dumb {
-        let decided = review::on_terminal(planned, setup.streams.stderr_color, &setup.editor)?;
+        let decided = review::on_terminal(planned, setup.streams.stderr_color, &setup.editor)
+            .context("--yes takes the whole patch, --check only tests it")?;
         return Ok(Some(decided));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,6 @@
 //! One question with yes or no, on the controlling terminal.
 
-use super::editor::TERMINAL;
+use super::editor::terminal;
 use anyhow::Context;
 use std::io::{BufRead, Write};
 
@@ -9,15 +9,7 @@ use std::io::{BufRead, Write};
 /// # Errors
 /// When there is no terminal.
 pub fn on_terminal(question: &str) -> anyhow::Result<bool> {
-    let open = |write: bool| {
-        std::fs::OpenOptions::new()
-            .read(!write)
-            .write(write)
-            .open(TERMINAL)
-            .context("there is no terminal to ask on")
-    };
-    let mut input = std::io::BufReader::new(open(false)?);
-    let mut output = open(true)?;
+    let (mut input, mut output) = terminal().context("there is no terminal to ask on")?;
     ask(question, &mut input, &mut output)
 }
 

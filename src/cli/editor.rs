@@ -1,10 +1,21 @@
 //! The user's own editor, for a text that is part of a question.
 
 use anyhow::{Context, bail};
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Write};
 
 /// The controlling terminal.
-pub(super) const TERMINAL: &str = if cfg!(windows) { "CONIN$" } else { "/dev/tty" };
+const TERMINAL: &str = if cfg!(windows) { "CONIN$" } else { "/dev/tty" };
+
+/// The controlling terminal to read answers from and to write questions to, also when standard input is a pipe.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn terminal() -> std::io::Result<(BufReader<File>, File)> {
+    let input = File::open(TERMINAL)?;
+    let output = OpenOptions::new().write(true).open(TERMINAL)?;
+    Ok((BufReader::new(input), output))
+}
 
 /// Opens `body` in `editor` (a command line; its words are split at white space, the file comes last) and
 /// gives back what was saved. The file has the ending `.diff`, so that editors colour it.

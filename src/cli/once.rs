@@ -13,6 +13,7 @@ use super::review;
 use super::signals::Signals;
 use crate::agent::{AgentCommand, AgentEvent, ReviewId};
 use crate::patch::{Decisions, Plan};
+use anyhow::Context;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -95,7 +96,10 @@ pub async fn run(
                 if let AgentEvent::ReviewRequested { review, plan, .. } = &event {
                     let (color, editor) = turn.review_look();
                     let plan = Plan::clone(plan);
-                    let ask = move || review::on_terminal(plan, color, &editor);
+                    let ask = move || {
+                        review::on_terminal(plan, color, &editor)
+                            .context("--apply all and --apply none ask nothing")
+                    };
                     asked = Some((*review, tokio::task::spawn_blocking(ask)));
                 }
                 if let Some((exit, message)) = turn.event(event)? {

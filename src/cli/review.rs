@@ -4,7 +4,7 @@
 //! pure in its streams, so tests feed it text; [`on_terminal`] gives it the controlling terminal, also when
 //! standard input is a pipe.
 
-use super::editor::TERMINAL;
+use super::editor::terminal;
 use super::output::{Style, paint};
 use crate::patch::{Decision, Decisions, FilePlan, Hunk, HunkId, LineKind, Plan};
 use crate::text;
@@ -24,15 +24,7 @@ r  go back to the one before            q  quit: what is undecided is left out
 /// # Errors
 /// When there is no terminal to ask on.
 pub fn on_terminal(mut plan: Plan, color: bool, editor: &str) -> anyhow::Result<(Plan, Decisions)> {
-    let open = |write: bool| {
-        std::fs::OpenOptions::new()
-            .read(!write)
-            .write(write)
-            .open(TERMINAL)
-            .context("there is no terminal to ask on; use --apply all or --apply none")
-    };
-    let mut input = std::io::BufReader::new(open(false)?);
-    let mut output = open(true)?;
+    let (mut input, mut output) = terminal().context("there is no terminal to ask on")?;
     let decisions = ask(&mut plan, &mut input, &mut output, color, editor)?;
     Ok((plan, decisions))
 }

@@ -90,10 +90,11 @@ impl Grammars {
     /// The tokens of a hunk: its old side read after the lines above it in the pre-image, its new side after
     /// those in the post-image, as far as the plan holds them.
     pub fn hunk(&self, file: &FilePlan, hunk: &Hunk) -> HunkTokens {
-        let image = |bytes: &Option<Vec<u8>>| {
-            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
-        };
-        let (old, new) = (image(&file.pre), image(&file.post));
+        // Images are UTF-8, so this copies nothing.
+        let (old, new) = (
+            String::from_utf8_lossy(file.pre.as_deref().unwrap_or_default()),
+            String::from_utf8_lossy(file.post.as_deref().unwrap_or_default()),
+        );
         let first_line = [&old, &new]
             .into_iter()
             .find_map(|text| text.lines().next())

@@ -196,7 +196,7 @@ impl Log {
             Err(error) => return Err(self.error("reading")(error)),
         };
         let mut seen = self.seen.borrow_mut();
-        if bytes.get(..seen.len).map(hash) != Some(seen.hash) {
+        if seen.len > 0 && bytes.get(..seen.len).map(hash) != Some(seen.hash) {
             *seen = Seen::default();
         }
         let whole = bytes
@@ -204,9 +204,11 @@ impl Log {
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
         let fresh = bytes.get(seen.len..whole).unwrap_or_default();
-        self.replay(&mut seen.history, fresh);
-        seen.len = whole.max(seen.len);
-        seen.hash = hash(bytes.get(..seen.len).unwrap_or_default());
+        if !fresh.is_empty() {
+            self.replay(&mut seen.history, fresh);
+            seen.len = whole;
+            seen.hash = hash(bytes.get(..whole).unwrap_or_default());
+        }
         // A line that a crash cut, or that another process is just writing.
         let mut history = seen.history.clone();
         self.replay(&mut history, bytes.get(seen.len..).unwrap_or_default());
