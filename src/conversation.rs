@@ -135,6 +135,12 @@ pub enum Item {
     User {
         text: String,
     },
+    /// What stands beside the user's words: a file they mentioned, a command they ran themselves. It follows
+    /// the message it came with; `name` is what the user is told, `text` what the model reads.
+    Attached {
+        name: String,
+        text: String,
+    },
     /// One generation: raw ids exactly as they came, from after the `<|start|>assistant` that the
     /// prompt ended with, through the stop token (`<|call|>`, `<|return|>`) if one came.
     Generated {

@@ -632,6 +632,7 @@ fn any_item() -> impl Strategy<Value = Item> {
         2 => damaged.prop_map(|tokens| Item::Generated { tokens }),
         2 => any_text().prop_map(|text| result("functions.read_file", &text)),
         1 => any_text().prop_map(|text| result("python", &text)),
+        1 => any_text().prop_map(|text| Item::Attached { name: "a.txt".into(), text }),
     ]
 }
 
@@ -704,6 +705,10 @@ fn untrusted_text_never_yields_a_special_id() {
     let items = |text: &str| {
         [
             user(text),
+            Item::Attached {
+                name: text.into(),
+                text: text.into(),
+            },
             result("functions.read_file", text),
             result(text, text),
             result("python", text),

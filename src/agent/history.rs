@@ -17,7 +17,7 @@ impl History {
     pub(super) fn new(resumed: Resumed, writer: Option<Writer>) -> History {
         let calls = resumed.items.iter().filter_map(|item| match item {
             Item::ToolResult { call, .. } => Some(call.0),
-            Item::User { .. } | Item::Generated { .. } => None,
+            Item::User { .. } | Item::Attached { .. } | Item::Generated { .. } => None,
         });
         History {
             calls: calls.max().unwrap_or(0),

@@ -44,6 +44,7 @@ pub fn show(setup: &Setup, id: &str) -> anyhow::Result<Exit> {
     for item in &past.loaded.items {
         match item {
             Item::User { text } => out.push_str(&format!("> {}\n\n", text.replace('\n', "\n> "))),
+            Item::Attached { name, .. } => out.push_str(&format!("[attached: {name}]\n\n")),
             Item::ToolResult { tool, text, .. } => out.push_str(&format!("[{tool}]\n{text}\n\n")),
             Item::Generated { tokens } => {
                 let mut events = Vec::new();
@@ -137,6 +138,6 @@ fn open(past: Past) -> Past {
 fn first_message(items: &[Item]) -> Option<String> {
     items.iter().find_map(|item| match item {
         Item::User { text } => Some(text.lines().next().unwrap_or("").chars().take(60).collect()),
-        Item::Generated { .. } | Item::ToolResult { .. } => None,
+        Item::Attached { .. } | Item::Generated { .. } | Item::ToolResult { .. } => None,
     })
 }

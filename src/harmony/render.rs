@@ -62,6 +62,9 @@ pub fn render(
     for (index, item) in items.iter().enumerate().skip(from) {
         match item {
             Item::User { text } => prompt.message("user", None, text),
+            // The demo model was trained on one message a turn: a second would take the request away from it.
+            Item::Attached { .. } if spec.profile == PromptProfile::Demo => {}
+            Item::Attached { text, .. } => prompt.message("user", None, text),
             Item::Generated { tokens } => prompt.generated(tokens, index < turn),
             Item::ToolResult { tool, text, .. } => {
                 let channel = if tool == "python" {

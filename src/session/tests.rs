@@ -19,6 +19,10 @@ fn user(text: &str) -> Item {
 fn some_items() -> Vec<Item> {
     vec![
         user("hello\u{2028}there \"quoted\"\nand more"),
+        Item::Attached {
+            name: "src/a b.rs".into(),
+            text: "src/a b.rs:\n```\n\u{1b}[2J\n```".into(),
+        },
         Item::Generated {
             tokens: vec![200_005, 35_644, 200_008, 1, 200_012],
         },
