@@ -5,7 +5,7 @@
 //! speaks to the agent through commands and events alone and imports neither engine code nor tools.
 //!
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
-//! - [`composer`], [`transcript`], [`pane`], [`mod@review`]: the parts of the model
+//! - [`composer`], [`transcript`], [`pane`], [`picker`], [`mod@review`]: the parts of the model
 //! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
@@ -25,6 +25,7 @@ mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
 mod pane;
+mod picker;
 mod preview;
 mod probe;
 mod review;

@@ -15,15 +15,18 @@ pub enum Context {
     Review,
     /// The line for a note on a rejected hunk.
     Note,
+    /// A list to choose from.
+    Picker,
 }
 
 impl Context {
-    pub const ALL: [Context; 5] = [
+    pub const ALL: [Context; 6] = [
         Context::Composer,
         Context::Everywhere,
         Context::Pane,
         Context::Review,
         Context::Note,
+        Context::Picker,
     ];
 
     pub fn title(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Context {
             Context::Pane => "In a pane (Tab moves there)",
             Context::Review => "In a review",
             Context::Note => "Writing a note",
+            Context::Picker => "In a list to choose from (letters search it)",
         }
     }
 }
@@ -151,6 +155,13 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Review, &["?"], Action::Help, "help", "help"),
     row(Context::Note, &["Enter"], Action::Confirm, "reject", "reject with this note; it may be empty"),
     row(Context::Note, &["Esc"], Action::Cancel, "back", "back to the hunk, nothing decided"),
+    row(Context::Picker, &["Enter"], Action::Confirm, "chooses", "take the marked line"),
+    row(Context::Picker, &["Esc"], Action::Cancel, "closes", "close the list, nothing chosen"),
+    row(Context::Picker, &["Up", "Ctrl+P"], Action::LineUp, "", "the line above; from the first to the last"),
+    row(Context::Picker, &["Down", "Ctrl+N"], Action::LineDown, "", "the line below; from the last to the first"),
+    row(Context::Picker, &["Home"], Action::Top, "", "the first line"),
+    row(Context::Picker, &["End"], Action::Bottom, "", "the last line"),
+    row(Context::Picker, &["Ctrl+U"], Action::DeleteToLineStart, "", "empty the search"),
 ];
 
 /// The table's name of a key.

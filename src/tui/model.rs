@@ -5,6 +5,7 @@
 
 use super::composer::Composer;
 use super::pane::Pane;
+use super::picker::Picker;
 use super::review::Review;
 use super::syntax::Grammars;
 use super::theme::{Theme, ThemeName};
@@ -169,6 +170,8 @@ pub struct Model {
     pub queued: Vec<String>,
     pub status: Status,
     pub review: Option<Review>,
+    /// A list that is open; a review that comes meanwhile waits below it.
+    pub picker: Option<Picker>,
     pub colouring: Colouring,
     /// Decisions that were sent and whose [`AgentEvent::ReviewDone`] is still to come.
     pub decided: Vec<(ReviewId, Decisions)>,
@@ -212,6 +215,7 @@ impl Model {
             queued: Vec::new(),
             status,
             review: None,
+            picker: None,
             colouring: Colouring::default(),
             decided: Vec::new(),
             reviewed: 0,

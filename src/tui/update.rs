@@ -1,10 +1,11 @@
 //! From a message to the next state: `update(model, message, now)`.
 //!
 //! It neither awaits nor does I/O: what must happen outside is returned as [`Effect`]s. Keys go to the
-//! topmost thing that is open (help, review, completion popup), else to the focus; what a key means is in
+//! topmost thing that is open (help, list, review, completion popup), else to the focus; what a key means is in
 //! [`super::keymap`]. What the agent says is taken in by [`agent`].
 
 pub mod agent;
+pub mod picker;
 mod review;
 
 use super::command::{self, Command};
@@ -102,6 +103,9 @@ fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let armed = std::mem::take(&mut model.clock.quit_armed);
     if model.look.help.is_some() {
         return help_key(model, key, out);
+    }
+    if model.picker.is_some() {
+        return picker::key(model, key, out);
     }
     if let Some(review) = &mut model.review {
         let typing = model.clock.now < review.opened + REVIEW_GUARD;
@@ -341,6 +345,9 @@ fn help_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
 }
 
 fn paste(model: &mut Model, text: &str) {
+    if model.picker.is_some() {
+        return picker::paste(model, text);
+    }
     match &mut model.review {
         Some(review) => review.paste(text),
         None => {
@@ -363,6 +370,9 @@ fn mouse(model: &mut Model, event: MouseEvent, out: &mut Update) {
     if let Some(help) = &mut model.look.help {
         *help = help.saturating_add_signed(i16::try_from(rows).unwrap_or_default());
         return;
+    }
+    if model.picker.is_some() {
+        return picker::wheel(model, rows);
     }
     if let Some(review) = &mut model.review {
         let delta = isize::try_from(rows).unwrap_or_default();

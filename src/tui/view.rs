@@ -4,6 +4,7 @@
 //! scrolling against the layout, the one thing about drawing that the model has to know.
 
 mod help;
+mod picker;
 mod review;
 mod status;
 
@@ -17,6 +18,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
+
+pub use picker::page as picker_page;
 
 /// Wrapped lines, kept from frame to frame.
 #[derive(Debug, Default)]
@@ -69,6 +72,8 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     let areas = clamp(areas, frame.area());
     if let Some(scroll) = model.look.help {
         help::view(model, scroll, areas.overlay, frame);
+    } else if let Some(open) = &model.picker {
+        picker::view(model, open, areas.overlay, frame);
     } else if let Some(review) = &model.review {
         review::view(model, review, &cache.review, areas.overlay, frame);
     } else {
