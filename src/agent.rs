@@ -6,6 +6,7 @@
 //! call in `agent/dispatch`. The one thing to know: nothing is awaited without serving the commands
 //! meanwhile (`agent/link`), or an interrupt would have to wait.
 
+mod attach;
 mod background;
 mod calls;
 mod context;
@@ -13,15 +14,19 @@ mod dispatch;
 mod generation;
 mod history;
 mod link;
+pub mod mention;
 mod outbox;
 mod prompt;
 mod protocol;
 mod review;
+mod shell;
 mod stream;
 mod task;
 mod turn;
 
-pub use protocol::{AgentCommand, AgentEvent, ReviewId, SandboxState, ToolStatus};
+pub use protocol::{
+    AgentCommand, AgentEvent, FileList, ReviewId, RunId, SandboxState, ShellEnd, ToolStatus,
+};
 
 use crate::conversation::{Effort, Item};
 // Events carry the first three: consumers name them from here and import no engine.
@@ -112,6 +117,8 @@ pub struct AgentOptions {
     pub sandbox: SandboxStart,
     pub model: ModelOptions,
     pub approvals: ApprovalPolicy,
+    /// What runs the user's own commands.
+    pub shell: String,
     /// Where the conversation is recorded; `None` records nothing.
     pub session: Option<session::Writer>,
     pub resumed: Resumed,

@@ -8,6 +8,7 @@
 pub mod apply_patch;
 mod arguments;
 pub mod cap;
+pub mod files;
 mod list_files;
 pub mod python;
 mod read_file;

@@ -4,11 +4,15 @@
 //! submitted message is queued, an interrupt ends the wait, everything else is kept for its moment.
 
 use super::outbox::Outbox;
-use super::{AgentCommand, AgentEvent, ReviewId};
-use crate::conversation::Effort;
+use super::shell::UserShell;
+use super::{AgentCommand, AgentEvent, FileList, ReviewId};
+use crate::conversation::{Effort, Item};
 use crate::patch::{Decisions, Plan};
+use crate::tools::files;
+use crate::workspace::Workspace;
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -32,10 +36,34 @@ pub(super) struct Reviewed {
     pub(super) decisions: Decisions,
 }
 
+/// What happens beside the turns.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) shell: UserShell,
+    pub(super) workspace: Arc<Workspace>,
+    /// For what is sent from tasks of their own.
+    pub(super) events: mpsc::Sender<AgentEvent>,
+    /// Ends the listing that runs.
+    pub(super) listing: CancellationToken,
+}
+
+/// What comes while no turn runs.
+#[derive(Debug)]
+pub(super) enum Came {
+    Command(AgentCommand),
+    /// A command of the user's is over: see [`Link::take_attached`].
+    Attached,
+    /// The consumer is gone.
+    End,
+}
+
 #[derive(Debug)]
 pub(super) struct Link {
     commands: mpsc::Receiver<AgentCommand>,
     outbox: Outbox,
+    beside: Beside,
+    /// What the user's commands came to, until the history takes it.
+    attached: Vec<Item>,
     /// Submitted and not begun yet.
     queued: VecDeque<String>,
     /// Cancelled by an interrupt; a new one with each turn.
@@ -52,10 +80,13 @@ impl Link {
     pub(super) fn new(
         commands: mpsc::Receiver<AgentCommand>,
         events: mpsc::Sender<AgentEvent>,
+        beside: Beside,
     ) -> Link {
         Link {
             commands,
             outbox: Outbox::new(events),
+            beside,
+            attached: Vec::new(),
             queued: VecDeque::new(),
             turn: CancellationToken::new(),
             reviewed: None,
@@ -69,15 +100,62 @@ impl Link {
         self.outbox.push(event);
     }
 
-    /// The next command while no turn runs; `None`: the consumer is gone.
-    pub(super) async fn command(&mut self) -> Option<AgentCommand> {
+    /// What comes next while no turn runs.
+    pub(super) async fn next(&mut self) -> Came {
         loop {
             tokio::select! {
                 biased;
-                command = self.commands.recv() => return command,
+                command = self.commands.recv() => {
+                    return command.map_or(Came::End, Came::Command);
+                }
                 () = self.outbox.flush_one() => {}
+                item = self.beside.shell.finished() => {
+                    self.attached.extend(item);
+                    return Came::Attached;
+                }
             }
         }
+    }
+
+    pub(super) fn take_attached(&mut self) -> Vec<Item> {
+        std::mem::take(&mut self.attached)
+    }
+
+    /// Obeys what needs no turn's end; gives the rest back.
+    pub(super) fn aside(&mut self, command: AgentCommand) -> Option<AgentCommand> {
+        match command {
+            AgentCommand::TakeBack => {
+                let text = self.queued.pop_back();
+                self.send(AgentEvent::TakenBack { text });
+            }
+            AgentCommand::Shell(command) => {
+                if let Err(problem) = self.beside.shell.start(command) {
+                    self.send(AgentEvent::Problem(problem));
+                }
+            }
+            AgentCommand::InterruptShell => {
+                self.beside.shell.interrupt();
+            }
+            AgentCommand::ListFiles => self.list_files(),
+            command => return Some(command),
+        }
+        None
+    }
+
+    /// On a thread of its own; a newer listing ends an older one.
+    fn list_files(&mut self) {
+        self.beside.listing.cancel();
+        self.beside.listing = CancellationToken::new();
+        let cancel = self.beside.listing.clone();
+        let workspace = self.beside.workspace.clone();
+        let events = self.beside.events.clone();
+        tokio::task::spawn_blocking(move || {
+            let (paths, whole) = files::list(&workspace, &cancel);
+            if !cancel.is_cancelled() {
+                let list = Arc::new(FileList { paths, whole });
+                let _ = events.blocking_send(AgentEvent::Files(list));
+            }
+        });
     }
 
     pub(super) fn next_queued(&mut self) -> Option<String> {
@@ -144,6 +222,8 @@ impl Link {
 
     /// At the end: what waits goes out, if somebody still reads.
     pub(super) async fn drain(&mut self, limit: Duration) {
+        self.beside.listing.cancel();
+        self.beside.shell.end(limit).await;
         let outbox = &mut self.outbox;
         let all = async {
             while !outbox.is_empty() {
@@ -164,10 +244,18 @@ impl Link {
             biased;
             command = self.commands.recv() => self.take(command),
             () = self.outbox.flush_one() => {}
+            item = self.beside.shell.finished() => self.attached.extend(item),
         }
     }
 
     fn take(&mut self, command: Option<AgentCommand>) {
+        let command = match command {
+            Some(command) => match self.aside(command) {
+                Some(command) => Some(command),
+                None => return,
+            },
+            None => None,
+        };
         match command {
             Some(AgentCommand::Submit(text)) => self.queue(text),
             Some(AgentCommand::Interrupt) => self.turn.cancel(),
@@ -189,6 +277,13 @@ impl Link {
                 self.forget = true;
                 self.turn.cancel();
             }
+            // Obeyed above.
+            Some(
+                AgentCommand::TakeBack
+                | AgentCommand::Shell(_)
+                | AgentCommand::InterruptShell
+                | AgentCommand::ListFiles,
+            ) => {}
             Some(AgentCommand::Shutdown) | None => {
                 self.closing = true;
                 self.turn.cancel();

@@ -3,11 +3,34 @@
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decisions, OnChanged, Plan};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Numbers the reviews of a session from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReviewId(pub u64);
+
+/// Numbers the user's own commands of a session from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub u64);
+
+/// How a command of the user's ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShellEnd {
+    Exited(i32),
+    Interrupted,
+    /// Ended by a signal of somebody else's, or never started.
+    Failed,
+}
+
+/// The files of the folder, for the user to choose from.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FileList {
+    /// Relative to the root; folders end in `/`.
+    pub paths: Vec<String>,
+    /// False when there are more.
+    pub whole: bool,
+}
 
 /// What a consumer asks of the agent.
 #[derive(Debug, Clone)]
@@ -23,6 +46,14 @@ pub enum AgentCommand {
         plan: Box<Plan>,
         decisions: Decisions,
     },
+    /// Gives the last message that waits behind the running turn back, with [`AgentEvent::TakenBack`].
+    TakeBack,
+    /// Runs the user's own command in their shell, without approval. No tool of the model's leads here.
+    Shell(String),
+    /// Stops that command.
+    InterruptShell,
+    /// Lists the files that may be mentioned; [`AgentEvent::Files`] answers.
+    ListFiles,
     SetEffort(Effort),
     /// Takes the last applied patch back; the choice is for files that changed since.
     Undo(OnChanged),
@@ -73,6 +104,25 @@ pub enum AgentEvent {
     Queued {
         text: String,
     },
+    /// The last queued message waits no more: it is the user's again. `None`: none was waiting.
+    TakenBack {
+        text: Option<String>,
+    },
+    /// A command of the user's begins to run.
+    ShellStarted {
+        run: RunId,
+        command: String,
+    },
+    ShellOutput {
+        run: RunId,
+        text: String,
+    },
+    ShellFinished {
+        run: RunId,
+        end: ShellEnd,
+        elapsed: Duration,
+    },
+    Files(Arc<FileList>),
     /// Prompt tokens computed, of those that were not cached.
     Prefill {
         done: usize,

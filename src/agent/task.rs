@@ -2,7 +2,8 @@
 
 use super::background::{Arrival, Model, Python, load_model, start_sandbox};
 use super::history::History;
-use super::link::Link;
+use super::link::{Beside, Came, Link};
+use super::shell::UserShell;
 use super::{AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Limits, ModelOptions};
 use crate::conversation::PromptSpec;
 use crate::patch::{Direction, Journal, OnChanged};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// How long the end waits for a container that is starting or stopping; what is left then is removed by
 /// the sandbox's own clean-up.
@@ -44,10 +46,17 @@ pub(super) async fn run(
     commands: mpsc::Receiver<AgentCommand>,
     events: mpsc::Sender<AgentEvent>,
 ) {
+    let root = options.workspace.root().to_owned();
+    let beside = Beside {
+        shell: UserShell::new(options.shell, root, events.clone()),
+        workspace: Arc::clone(&options.workspace),
+        events: events.clone(),
+        listing: CancellationToken::new(),
+    };
     let mut core = Core {
         model: load_model(options.model_load, events.clone()),
         python: start_sandbox(options.sandbox, events.clone()),
-        link: Link::new(commands, events),
+        link: Link::new(commands, events, beside),
         history: History::new(options.resumed, options.session),
         desk: Desk {
             workspace: options.workspace,
@@ -64,12 +73,18 @@ pub(super) async fn run(
             core.turn(prompt).await;
             continue;
         }
-        match core.link.command().await {
-            Some(command) => core.obey(command).await,
-            None => break,
+        match core.link.next().await {
+            Came::Command(command) => {
+                if let Some(command) = core.link.aside(command) {
+                    core.obey(command).await;
+                }
+            }
+            Came::Attached => core.keep_attached().await,
+            Came::End => break,
         }
     }
     core.link.drain(FAREWELL).await;
+    core.keep_attached().await;
     core.end().await;
 }
 
@@ -80,6 +95,11 @@ impl Core {
             AgentCommand::Submit(prompt) => self.turn(prompt).await,
             // Nothing runs, and no review is open.
             AgentCommand::Interrupt | AgentCommand::Review { .. } => {}
+            // Obeyed beside the turns.
+            AgentCommand::TakeBack
+            | AgentCommand::Shell(_)
+            | AgentCommand::InterruptShell
+            | AgentCommand::ListFiles => {}
             AgentCommand::SetEffort(effort) => {
                 self.options.effort = effort;
                 if let Some(fixed) = &mut self.fixed {
@@ -94,6 +114,13 @@ impl Core {
             }
             AgentCommand::NewConversation => self.forget().await,
             AgentCommand::Shutdown => self.link.closing = true,
+        }
+    }
+
+    /// What the user's own commands came to belongs to the conversation from when they are over.
+    pub(super) async fn keep_attached(&mut self) {
+        for item in self.link.take_attached() {
+            self.push(item).await;
         }
     }
 

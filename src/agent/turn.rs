@@ -3,6 +3,7 @@
 //! The loop is generate, read what came, answer the calls, again. Whatever ends it early leaves a history
 //! that is valid Harmony: a call that was made has an answer, even if the answer is that it did not run.
 
+use super::attach;
 use super::calls::Tally;
 use super::context::{Budget, budget, cut_short};
 use super::generation::{Ask, Ending, Generation, generate};
@@ -51,6 +52,7 @@ impl Core {
                 fixed.effort = effort;
             }
         }
+        self.keep_attached().await;
         let turn = self.history.next_turn();
         self.link.send(AgentEvent::TurnStarted {
             turn,
@@ -82,6 +84,7 @@ impl Core {
             Outcome::Failed(error) => AgentEvent::TurnFailed { turn, usage, error },
             Outcome::Interrupted => AgentEvent::TurnInterrupted { turn, usage },
         });
+        self.keep_attached().await;
         if std::mem::take(&mut self.link.forget) {
             self.forget().await;
         }
@@ -109,15 +112,22 @@ impl Core {
         }
         // The message counts from its first generation on: one that does not fit, or that the user stops
         // before, would stand in the way of every later one.
-        let message = Item::User { text: prompt };
+        let attached = match self.attachments(&model, &prompt).await {
+            Attended::Done(items) => items,
+            Attended::Interrupted => return Outcome::Interrupted,
+        };
+        let mut said = vec![Item::User { text: prompt }];
+        said.extend(attached);
         let mut with_message = self.history.items().to_vec();
-        with_message.push(message.clone());
+        with_message.extend_from_slice(&said);
         let mut ready = match self.prepare(&model, &with_message) {
             Ok(ready) => ready,
             Err(error) => return Outcome::Failed(error),
         };
         drop(with_message);
-        self.push(message).await;
+        for item in said {
+            self.push(item).await;
+        }
         loop {
             let (prompt, budget) = ready;
             let generation = self.generate(&model, prompt, budget).await;
@@ -130,6 +140,29 @@ impl Core {
                 Ok(ready) => ready,
                 Err(error) => return Outcome::Failed(error),
             };
+        }
+    }
+
+    /// The files that the message mentions.
+    async fn attachments(&mut self, model: &LoadedModel, prompt: &str) -> Attended<Vec<Item>> {
+        let info = model.0.info();
+        // The demo model sees the message alone and reads files itself.
+        if info.profile == PromptProfile::Demo || !prompt.contains('@') {
+            return Attended::Done(Vec::new());
+        }
+        let workspace = self.desk.workspace.clone();
+        let (prompt, context) = (prompt.to_owned(), info.context_length);
+        let gathering =
+            tokio::task::spawn_blocking(move || attach::gather(&workspace, &prompt, context));
+        match self.link.attend(gathering).await {
+            Attended::Done(gathered) => {
+                let attached = gathered.unwrap_or_default();
+                if let Some(told) = attached.told {
+                    self.link.send(AgentEvent::Notice(told));
+                }
+                Attended::Done(attached.items)
+            }
+            Attended::Interrupted => Attended::Interrupted,
         }
     }
 

@@ -84,11 +84,25 @@ pub(super) fn start_agent(
             instructions: instructions(setup),
         },
         approvals,
+        shell: user_shell(),
         session: Some(session),
         resumed,
         limits: Limits::default(),
     });
     Ok((handle, id))
+}
+
+/// `$SHELL`, read here once; where there is none, what every system has.
+fn user_shell() -> String {
+    let (variable, always) = if cfg!(windows) {
+        ("COMSPEC", "cmd")
+    } else {
+        ("SHELL", "/bin/sh")
+    };
+    std::env::var(variable)
+        .ok()
+        .filter(|shell| !shell.trim().is_empty())
+        .unwrap_or_else(|| always.to_owned())
 }
 
 /// Loads the model that was asked for, in the background.

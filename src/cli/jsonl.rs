@@ -92,6 +92,11 @@ impl Jsonl {
             | AgentEvent::Sandbox(_)
             | AgentEvent::TurnStarted { .. }
             | AgentEvent::Queued { .. }
+            | AgentEvent::TakenBack { .. }
+            | AgentEvent::ShellStarted { .. }
+            | AgentEvent::ShellOutput { .. }
+            | AgentEvent::ShellFinished { .. }
+            | AgentEvent::Files(_)
             | AgentEvent::Prefill { .. }
             | AgentEvent::ReasoningDelta(_)
             | AgentEvent::AnswerDelta(_)

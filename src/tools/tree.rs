@@ -144,6 +144,20 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// Whether a walk of the whole tree comes past this file: no ignore file leaves it out.
+pub(super) fn lists(workspace: &Workspace, path: &WorkspacePath) -> bool {
+    let scope = Scope {
+        workspace,
+        below: Some(path.clone()),
+        glob: None,
+    };
+    let root = workspace.root();
+    scope.builder(root).build().flatten().any(|entry| {
+        entry.file_type().is_some_and(|kind| kind.is_file())
+            && relative(root, entry.path()) == Some(path.as_str())
+    })
+}
+
 fn is_repository(entry: &DirEntry) -> bool {
     entry.file_type().is_some_and(|kind| kind.is_dir())
         && entry.path().join(".git").symlink_metadata().is_ok()

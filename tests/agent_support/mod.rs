@@ -220,6 +220,7 @@ impl Setup {
                 instructions: "Be brief.".into(),
             },
             approvals: self.approvals,
+            shell: "/bin/sh".into(),
             session: writer,
             resumed: self.resumed,
             limits: self.limits,

@@ -160,6 +160,11 @@ impl Turn {
             | AgentEvent::Sandbox(_)
             | AgentEvent::TurnStarted { .. }
             | AgentEvent::Queued { .. }
+            | AgentEvent::TakenBack { .. }
+            | AgentEvent::ShellStarted { .. }
+            | AgentEvent::ShellOutput { .. }
+            | AgentEvent::ShellFinished { .. }
+            | AgentEvent::Files(_)
             | AgentEvent::Prefill { .. }
             | AgentEvent::AnswerDelta(_)
             | AgentEvent::ToolCallDelta { .. }

@@ -57,6 +57,11 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             });
         }
         AgentEvent::Queued { text } => model.queued.push(text::prose(&text).into_owned()),
+        AgentEvent::TakenBack { .. }
+        | AgentEvent::ShellStarted { .. }
+        | AgentEvent::ShellOutput { .. }
+        | AgentEvent::ShellFinished { .. }
+        | AgentEvent::Files(_) => {}
         AgentEvent::Prefill { done, total } => activity(model, Activity::Prefill { done, total }),
         AgentEvent::ReasoningDelta(delta) => {
             model.reasoning.transcript.reasoning_delta(&delta);
