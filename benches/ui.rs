@@ -10,7 +10,7 @@
 use descant::agent::AgentEvent;
 use descant::conversation::{CallId, Effort};
 use descant::tui::model::{Model, ModelState, Msg, Status};
-use descant::tui::theme::{Theme, ThemeName};
+use descant::tui::theme::catalogue::Themes;
 use descant::tui::update::update;
 use descant::tui::view::{ViewCache, settle, view};
 use ratatui::Terminal;
@@ -100,12 +100,7 @@ fn model() -> Result<Model, Box<dyn std::error::Error>> {
         workspace: "project".into(),
         sandbox: None,
     };
-    Ok(Model::new(
-        SIZE,
-        ThemeName::Dark,
-        Theme::named(ThemeName::Dark)?,
-        status,
-    ))
+    Ok(Model::new(SIZE, Themes::fixed("dark"), status))
 }
 
 fn draw(

@@ -5,9 +5,11 @@
 //! `.descant/config.toml` is not read, so a repository cannot loosen anything. A new key is one field here
 //! and one row of [`KEYS`].
 
+mod edit;
 mod layers;
 mod paths;
 
+pub use edit::set;
 pub use layers::{ConfigError, Layers};
 pub use paths::{Paths, create_private_dir};
 
@@ -21,7 +23,10 @@ pub const KEYS: &[(&str, &str)] = &[
         "model to run: auto, demo, gpt-oss-20b, gpt-oss-120b, a hub id, or a checkpoint folder",
     ),
     ("effort", "reasoning effort: low, medium, high"),
-    ("theme", "auto, dark, light, ansi16, plain"),
+    (
+        "theme",
+        "auto, a built-in theme (docs/themes.md), plain, or one of your own in themes/",
+    ),
     ("context", "tokens of context to reserve memory for"),
     ("max_output_tokens", "most tokens of one generation"),
     (
@@ -60,9 +65,6 @@ pub const KEYS: &[(&str, &str)] = &[
         "how long a patch can be undone; 0 is no limit",
     ),
 ];
-
-/// Names of themes; `tui::theme` has the colours.
-pub const THEMES: &[&str] = &["auto", "dark", "light", "ansi16", "plain"];
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

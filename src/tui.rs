@@ -52,16 +52,19 @@ use model::{Model, ModelState, Msg, Purpose, Status};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use terminal::Screen;
-use theme::{ColourHints, Theme, ThemeError, ThemeName};
+use theme::catalogue::Themes;
+use theme::depth::{ColourHints, Depth};
 use tokio::sync::mpsc;
 
 /// How the interface starts.
 #[derive(Debug, Clone)]
 pub struct TuiOptions {
-    /// `auto`, `dark`, `light`, `ansi16` or `plain`.
+    /// `auto`, `plain`, or the name of a theme, built in or in the folder `themes` of `config`.
     pub theme: String,
     /// No colour, whatever the theme.
     pub no_color: bool,
+    /// The folder of `config.toml`.
+    pub config: PathBuf,
     pub effort: Effort,
     /// The git branch, for the status bar.
     pub branch: Option<String>,
@@ -85,8 +88,6 @@ pub enum TuiError {
     NoTerminal,
     #[error("the terminal failed: {0}\n  the session is on record: `descant resume --last`")]
     Terminal(#[from] io::Error),
-    #[error(transparent)]
-    Theme(#[from] ThemeError),
 }
 
 /// Runs the interface until the user leaves it, a signal ends it or the terminal is gone. Needs a
@@ -143,10 +144,11 @@ pub async fn review(
 }
 
 fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiError> {
-    let asked: ThemeName = options.theme.parse()?;
-    let hints = colour_hints(options.no_color);
-    let (name, background_matters) = hints.resolve(asked);
-    let theme = Theme::named(name)?;
+    // The one look at the environment, at start-up.
+    let hints = ColourHints::read(options.no_color, |name| std::env::var(name).ok());
+    let mut themes = Themes::new(hints.depth(), hints.background(), &options.theme);
+    themes.read(theme::store::read(&options.config));
+    let background_matters = themes.depth != Depth::NoColour && themes.background.is_none();
     let size = crossterm::terminal::size()?;
     let workspace = options
         .workspace
@@ -164,9 +166,10 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         workspace: text::label(&workspace.to_string_lossy()),
         sandbox: None,
     };
-    let model = Model::new(size, name, theme, status);
+    let model = Model::new(size, themes, status);
     let loop_options = event_loop::Options {
         history_file: options.history_file,
+        config: options.config,
         editor: options.editor,
         ask: (hints.term != "dumb").then_some(background_matters),
         prompt: options.prompt,
@@ -186,15 +189,4 @@ async fn shown(
         event_loop::run(screen, model, options, commands, events).await
     })
     .await
-}
-
-/// The one look at the environment, at start-up.
-fn colour_hints(no_color: bool) -> ColourHints {
-    let var = |name: &str| std::env::var(name).unwrap_or_default();
-    ColourHints {
-        no_color: no_color || !var("NO_COLOR").is_empty(),
-        term: var("TERM"),
-        colorterm: var("COLORTERM"),
-        colorfgbg: std::env::var("COLORFGBG").ok(),
-    }
 }

@@ -55,6 +55,7 @@ fn the_program() {
         let options = tui::TuiOptions {
             theme: "auto".into(),
             no_color: false,
+            config: "/nowhere".into(),
             effort: Effort::Medium,
             branch: Some("main".into()),
             workspace: "/somewhere/project".into(),

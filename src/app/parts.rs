@@ -231,6 +231,7 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
     tui::TuiOptions {
         theme: setup.config.theme.clone(),
         no_color: setup.no_color,
+        config: setup.paths.config.clone(),
         effort: setup.config.effort,
         branch: setup.workspace.branch(),
         workspace: setup.workspace.root().to_owned(),

@@ -3,7 +3,7 @@
 use crate::conversation::Effort;
 use crate::patch::OnChanged;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     Help,
     Undo(OnChanged),
@@ -11,7 +11,8 @@ pub enum Command {
     New,
     Effort(Effort),
     Reasoning,
-    Theme(super::theme::ThemeName),
+    /// Without a name: the list.
+    Theme(Option<String>),
     Quit,
 }
 
@@ -28,6 +29,17 @@ pub struct Spec {
 
 /// What happens to files that changed since.
 const MERGE: &[&str] = &["merge", "markers"];
+
+/// The built-in themes; there may be more.
+const THEMES: &[&str] = &[
+    "auto",
+    "dark",
+    "light",
+    "high-contrast",
+    "colour-blind",
+    "ansi16",
+    "plain",
+];
 
 pub const COMMANDS: &[Spec] = &[
     Spec {
@@ -68,9 +80,9 @@ pub const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "theme",
-        arguments: &["dark", "light", "ansi16", "plain"],
-        optional: &[],
-        doc: "choose the colours of this session",
+        arguments: &[],
+        optional: THEMES,
+        doc: "choose the colours; without a name a list with a preview",
     },
     Spec {
         name: "quit",
@@ -127,16 +139,14 @@ pub fn parse(text: &str) -> Option<Result<Command, String>> {
             }
         }
         ("new", _) => Command::New,
+        // A theme may be the user's own, so any name may be one.
+        ("theme", name) => Command::Theme(name.map(str::to_owned)),
         ("reasoning", _) => Command::Reasoning,
         ("quit", _) => Command::Quit,
         (_, None) => return Some(Err(format!("/{name} takes {}", takes(spec)))),
         ("effort", Some("low")) => Command::Effort(Effort::Low),
         ("effort", Some("medium")) => Command::Effort(Effort::Medium),
         ("effort", Some("high")) => Command::Effort(Effort::High),
-        ("theme", Some(theme)) if spec.arguments.contains(&theme) => match theme.parse() {
-            Ok(theme) => Command::Theme(theme),
-            Err(_) => return Some(Err(wrong(theme))),
-        },
         (_, Some(argument)) => return Some(Err(wrong(argument))),
     };
     Some(Ok(command))

@@ -11,6 +11,7 @@ use super::input::{Came, Input};
 use super::model::{Dirty, Effect, Model, Msg};
 use super::syntax::Grammars;
 use super::terminal::{self, Screen};
+use super::theme::store;
 use super::update::update;
 use super::view::ViewCache;
 use crate::agent::{AgentCommand, AgentEvent};
@@ -32,6 +33,8 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 pub struct Options {
     pub history_file: Option<PathBuf>,
+    /// The folder of `config.toml`.
+    pub config: PathBuf,
     pub editor: String,
     /// Ask the terminal about itself; whether its background matters.
     pub ask: Option<bool>,
@@ -48,6 +51,7 @@ struct Loop {
     started: Instant,
     input: Input,
     editor: String,
+    config: PathBuf,
     /// Commands that wait for room in the agent's queue; as many as the user typed meanwhile.
     outbox: VecDeque<AgentCommand>,
     history: Option<mpsc::Sender<String>>,
@@ -77,6 +81,7 @@ pub async fn run(
         started: Instant::now(),
         input: Input::paused(),
         editor: options.editor,
+        config: options.config,
         outbox: VecDeque::new(),
         history: None,
         reply: reply.clone(),
@@ -190,6 +195,12 @@ impl Loop {
                 let editor = self.editor.clone();
                 let edited = self.away(|| terminal::edit(&editor, &text))?;
                 self.handle(Msg::Edited(edited))?;
+            }
+            Effect::Themes(request) => {
+                let (reply, folder) = (self.reply.clone(), self.config.clone());
+                tokio::task::spawn_blocking(move || {
+                    let _ = reply.blocking_send(Msg::Themes(store::run(request, &folder)));
+                });
             }
             Effect::LoadGrammars => {
                 let reply = self.reply.clone();

@@ -3,7 +3,8 @@
 
 use super::model::Msg;
 use super::probe::{LateReply, Probe, Reply};
-use super::theme::theme_for_background;
+use super::theme::depth::background_of;
+use super::theme::picker::ThemeMsg;
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
 use std::io;
@@ -105,7 +106,8 @@ impl Input {
     fn reply(&self, reply: Reply) -> Option<Came> {
         match reply {
             Reply::Background(payload) if self.wants_background => {
-                theme_for_background(&payload).map(|name| Came::Msg(Msg::Background(name)))
+                let background = background_of(&payload)?;
+                Some(Came::Msg(Msg::Themes(ThemeMsg::Background(background))))
             }
             Reply::Background(_) | Reply::Done => None,
             Reply::Keyboard => Some(Came::Keyboard),

@@ -8,7 +8,9 @@ use super::pane::Pane;
 use super::picker::Picker;
 use super::review::Review;
 use super::syntax::Grammars;
-use super::theme::{Theme, ThemeName};
+use super::theme::Theme;
+use super::theme::catalogue::Themes;
+use super::theme::picker::{Picker, ThemeMsg, ThemeRequest};
 use crate::agent::LoadProgress;
 use crate::agent::{AgentCommand, AgentEvent, ReviewId, SandboxState};
 use crate::conversation::{Effort, TurnId};
@@ -35,8 +37,7 @@ pub enum Msg {
     Edited(Result<String, String>),
     /// What colours code is there.
     Grammars(Arc<Grammars>),
-    /// The terminal's background suggests this theme.
-    Background(ThemeName),
+    Themes(ThemeMsg),
     /// Something of ours failed that does not stop the session.
     Warning(String),
 }
@@ -49,6 +50,7 @@ pub enum Effect {
     SaveHistory(String),
     /// Load what colours code; [`Msg::Grammars`] brings it.
     LoadGrammars,
+    Themes(ThemeRequest),
     /// Let the user edit this text.
     Edit(String),
     Suspend,
@@ -159,7 +161,8 @@ pub enum Purpose {
 pub struct Model {
     pub purpose: Purpose,
     pub size: (u16, u16),
-    pub theme_name: ThemeName,
+    pub themes: Themes,
+    /// The one of them that is shown.
     pub theme: Theme,
     pub composer: Composer,
     pub conversation: Pane,
@@ -188,6 +191,8 @@ pub struct Look {
     pub unfolded: bool,
     /// Rows the help is scrolled by, while it is open.
     pub help: Option<u16>,
+    /// The list of themes, while it is open.
+    pub themes: Option<Picker>,
 }
 
 /// When things happened, for what depends on it.
@@ -201,11 +206,12 @@ pub struct Clock {
 }
 
 impl Model {
-    pub fn new(size: (u16, u16), theme_name: ThemeName, theme: Theme, status: Status) -> Model {
+    pub fn new(size: (u16, u16), themes: Themes, status: Status) -> Model {
+        let (theme, problem) = themes.current();
         let mut model = Model {
             purpose: Purpose::default(),
             size,
-            theme_name,
+            themes,
             theme,
             composer: Composer::default(),
             conversation: Pane::default(),
@@ -221,6 +227,12 @@ impl Model {
             reviewed: 0,
             clock: Clock::default(),
         };
+        if let Some(problem) = problem {
+            let text = format!(
+                "{problem}\nthe theme is chosen as with `auto`; /theme lists what there is"
+            );
+            model.conversation.transcript.problem(&text);
+        }
         super::layout::measure_composer(&mut model);
         model
     }

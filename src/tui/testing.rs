@@ -117,7 +117,7 @@ pub fn plan() -> Plan {
 }
 
 use super::model::{Model, ModelState, Msg, Status};
-use super::theme::{Theme, ThemeName};
+use super::theme::catalogue::Themes;
 use super::update::update;
 use crate::agent::AgentEvent;
 use crate::conversation::{Effort, TurnId};
@@ -137,7 +137,7 @@ pub fn model(width: u16, height: u16) -> Model {
         workspace: "project".into(),
         sandbox: None,
     };
-    Model::new((width, height), ThemeName::Plain, Theme::plain(), status)
+    Model::new((width, height), Themes::fixed("plain"), status)
 }
 
 pub fn start_turn(model: &mut Model) {

@@ -13,7 +13,7 @@ use super::keymap::{self, Action, Context};
 use super::layout;
 use super::model::{Colouring, Dirty, Effect, Focus, Model, Msg, Update};
 use super::pane::Pane;
-use super::theme::{Theme, ThemeName};
+use super::theme::picker;
 use crate::agent::AgentCommand;
 use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
@@ -83,24 +83,17 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             }
         }
         Msg::Grammars(grammars) => model.colouring = Colouring::Ready(grammars),
-        Msg::Background(name) => set_theme(model, name),
+        Msg::Themes(event) => picker::event(model, event),
         Msg::Warning(text) => model.conversation.transcript.problem(&text),
     }
     out
 }
 
-fn set_theme(model: &mut Model, name: ThemeName) {
-    match Theme::named(name) {
-        Ok(theme) => {
-            model.theme = theme;
-            model.theme_name = name;
-        }
-        Err(error) => model.conversation.transcript.problem(&error.to_string()),
-    }
-}
-
 fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let armed = std::mem::take(&mut model.clock.quit_armed);
+    if model.look.themes.is_some() {
+        return picker::key(model, key, out);
+    }
     if model.look.help.is_some() {
         return help_key(model, key, out);
     }
@@ -188,6 +181,7 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         | Action::PreviousHunk
         | Action::Finish
         | Action::Confirm
+        | Action::SaveTheme
         | Action::Cancel => out.dirty = Dirty::No,
     }
 }
@@ -297,7 +291,8 @@ fn run(model: &mut Model, command: Command, out: &mut Update) {
                 model.look.focus = Focus::Composer;
             }
         }
-        Command::Theme(name) => set_theme(model, name),
+        Command::Theme(Some(name)) => picker::choose(model, &name),
+        Command::Theme(None) => picker::open(model, out),
         Command::Quit => quit(out),
     }
 }

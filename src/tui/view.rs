@@ -7,11 +7,12 @@ mod help;
 mod picker;
 mod review;
 mod status;
+mod themes;
 
 use super::layout::{self, Areas, PROMPT_WIDTH};
 use super::model::{Focus, Model};
 use super::pane::{PaneCache, Style};
-use super::theme::ThemeName;
+use super::theme::{self, Theme};
 use super::transcript::Body;
 use super::wrap::{self, Source};
 use ratatui::Frame;
@@ -29,16 +30,17 @@ pub struct ViewCache {
     /// First rows on screen, as settled.
     tops: [(usize, usize); 2],
     review: review::Cache,
-    theme: ThemeName,
+    /// What they are coloured with.
+    theme: Theme,
 }
 
 /// Brings scroll positions in line with the layout.
 pub fn settle(model: &mut Model, cache: &mut ViewCache) {
-    if cache.theme != model.theme_name {
+    if cache.theme != model.theme {
         cache.conversation.clear();
         cache.reasoning.clear();
         cache.review = review::Cache::default();
-        cache.theme = model.theme_name;
+        cache.theme = model.theme.clone();
     }
     if model.review.is_some() {
         review::settle(model, &mut cache.review);
@@ -70,7 +72,9 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     let areas = layout::areas(model);
     // The terminal may have shrunk since the message about it.
     let areas = clamp(areas, frame.area());
-    if let Some(scroll) = model.look.help {
+    if let Some(picker) = &model.look.themes {
+        themes::view(model, picker, areas.overlay, frame);
+    } else if let Some(scroll) = model.look.help {
         help::view(model, scroll, areas.overlay, frame);
     } else if let Some(open) = &model.picker {
         picker::view(model, open, areas.overlay, frame);
@@ -82,6 +86,7 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
         popup(model, &areas, frame);
     }
     frame.render_widget(status::line(model, areas.status.width), areas.status);
+    theme::paint(&model.theme, frame.buffer_mut());
 }
 
 fn clamp(areas: Areas, screen: Rect) -> Areas {

@@ -8,7 +8,6 @@
 use super::*;
 use crate::patch::{HunkId, HunkLine};
 use crate::tui::syntax::Token;
-use crate::tui::theme::ThemeName;
 
 fn sample(lines: &[(char, &str)]) -> Hunk {
     let lines: Vec<HunkLine> = lines
@@ -73,7 +72,7 @@ fn numbers_signs_and_hidden_characters() {
 
 #[test]
 fn changed_words_are_marked_in_both_lines() {
-    let theme = Theme::named(ThemeName::Dark).unwrap();
+    let theme = Theme::named("dark").unwrap();
     let lines = hunk(
         &sample(&[
             ('-', "let total = count + 1;"),
@@ -96,7 +95,7 @@ fn changed_words_are_marked_in_both_lines() {
 
 #[test]
 fn different_lines_are_not_paired() {
-    let theme = Theme::named(ThemeName::Dark).unwrap();
+    let theme = Theme::named("dark").unwrap();
     let lines = hunk(
         &sample(&[('-', "import os"), ('+', "return compute(x, y)")]),
         &HunkTokens::new(),
@@ -112,7 +111,7 @@ fn different_lines_are_not_paired() {
 
 #[test]
 fn tokens_colour_what_is_not_marked() {
-    let theme = Theme::named(ThemeName::Dark).unwrap();
+    let theme = Theme::named("dark").unwrap();
     let lines = sample(&[('-', "\treturn 1;"), ('+', "\treturn 2;")]);
     let tokens = vec![vec![(1..7, Token::Keyword), (8..9, Token::Constant)]; 2];
     let sources = hunk(&lines, &tokens, &theme, 80);

@@ -257,15 +257,13 @@ fn command_popup() {
 /// What says yes or no must not depend on colour: the plain theme draws the same characters.
 #[test]
 fn colour_carries_nothing_alone() {
-    use super::super::theme::ThemeName;
     for prepare in [answered as fn(&mut Session), review] {
         let mut plain = Session::new(80, 24);
         prepare(&mut plain);
         let expected = plain.screen();
-        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::Ansi16] {
+        for name in ["dark", "light", "colour-blind", "ansi16"] {
             let mut coloured = Session::new(80, 24);
             coloured.model.theme = Theme::named(name).unwrap();
-            coloured.model.theme_name = name;
             prepare(&mut coloured);
             // Backticks stand in for the colour of code.
             assert_eq!(
@@ -279,11 +277,9 @@ fn colour_carries_nothing_alone() {
 
 #[test]
 fn the_changed_words_of_a_review_are_highlighted() {
-    use super::super::theme::ThemeName;
-    let theme = Theme::named(ThemeName::Dark).unwrap();
+    let theme = Theme::named("dark").unwrap();
     let mut session = Session::new(80, 24);
     session.model.theme = theme.clone();
-    session.model.theme_name = ThemeName::Dark;
     review(&mut session);
     session.keys("<Right>");
     let buffer = session.buffer();
