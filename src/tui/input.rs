@@ -3,8 +3,8 @@
 
 use super::model::Msg;
 use super::probe::{LateReply, Probe, Reply};
+use super::theme::choice::ThemeMsg;
 use super::theme::depth::background_of;
-use super::theme::picker::ThemeMsg;
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
 use std::io;

@@ -17,19 +17,16 @@ pub enum Context {
     Note,
     /// A list to choose from.
     Picker,
-    /// The list of `/theme`.
-    Themes,
 }
 
 impl Context {
-    pub const ALL: [Context; 7] = [
+    pub const ALL: [Context; 6] = [
         Context::Composer,
         Context::Everywhere,
         Context::Pane,
         Context::Review,
         Context::Note,
         Context::Picker,
-        Context::Themes,
     ];
 
     pub fn title(self) -> &'static str {
@@ -40,7 +37,6 @@ impl Context {
             Context::Review => "In a review",
             Context::Note => "Writing a note",
             Context::Picker => "In a list to choose from (letters search it)",
-            Context::Themes => "Choosing a theme",
         }
     }
 }
@@ -167,13 +163,7 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Picker, &["Home"], Action::Top, "", "the first line"),
     row(Context::Picker, &["End"], Action::Bottom, "", "the last line"),
     row(Context::Picker, &["Ctrl+U"], Action::DeleteToLineStart, "", "empty the search"),
-    row(Context::Themes, &["Up", "k"], Action::LineUp, "", "the theme above; the screen shows it at once"),
-    row(Context::Themes, &["Down", "j"], Action::LineDown, "", "the theme below"),
-    row(Context::Themes, &["Home", "g"], Action::Top, "", "the first theme"),
-    row(Context::Themes, &["End", "G"], Action::Bottom, "", "the last theme"),
-    row(Context::Themes, &["Enter"], Action::Confirm, "keep", "keep this theme for the session"),
-    row(Context::Themes, &["w"], Action::SaveTheme, "write to config.toml", "keep it, and write it to config.toml"),
-    row(Context::Themes, &["Esc", "q"], Action::Cancel, "back", "go back to the theme before"),
+    row(Context::Picker, &["w"], Action::SaveTheme, "", "in the list of themes: keep this one, and write it to config.toml"),
 ];
 
 /// The table's name of a key.

@@ -10,7 +10,7 @@ use super::review::Review;
 use super::syntax::Grammars;
 use super::theme::Theme;
 use super::theme::catalogue::Themes;
-use super::theme::picker::{Picker, ThemeMsg, ThemeRequest};
+use super::theme::choice::{ThemeMsg, ThemeRequest};
 use crate::agent::LoadProgress;
 use crate::agent::{AgentCommand, AgentEvent, ReviewId, SandboxState};
 use crate::conversation::{Effort, TurnId};
@@ -191,8 +191,6 @@ pub struct Look {
     pub unfolded: bool,
     /// Rows the help is scrolled by, while it is open.
     pub help: Option<u16>,
-    /// The list of themes, while it is open.
-    pub themes: Option<Picker>,
 }
 
 /// When things happened, for what depends on it.

@@ -5,7 +5,6 @@
 //! arm for each subject. Text is made safe as it enters.
 
 use super::keymap::{self, Action, Context};
-use super::theme::ThemeName;
 use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -15,7 +14,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
     /// The rows are the themes' names; `before` is the one to go back to.
-    Theme { before: ThemeName },
+    Theme { before: String },
 }
 
 /// A line of the list.
@@ -255,7 +254,7 @@ mod tests {
             .iter()
             .map(|(id, text, detail)| Row::new(*id, text, detail));
         let subject = Subject::Theme {
-            before: ThemeName::Dark,
+            before: "dark".into(),
         };
         Picker::new(subject, "Choose", rows.collect())
     }

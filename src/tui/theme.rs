@@ -6,17 +6,17 @@
 //! nothing is lost.
 //!
 //! - [`file`]: a theme file as data, and what is wrong with one; [`catalogue`]: built-in and user themes, and
-//!   which one is shown; [`depth`]: how many colours the terminal has; [`picker`]: `/theme`; [`store`]: the
+//!   which one is shown; [`depth`]: how many colours the terminal has; [`choice`]: `/theme`; [`store`]: the
 //!   files themselves
 
 pub mod catalogue;
+pub mod choice;
 #[cfg(test)]
 mod contrast;
 pub mod depth;
 #[cfg(test)]
 mod docs;
 pub mod file;
-pub mod picker;
 pub mod store;
 
 use ratatui::style::{Modifier, Style};

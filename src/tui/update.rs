@@ -13,7 +13,7 @@ use super::keymap::{self, Action, Context};
 use super::layout;
 use super::model::{Colouring, Dirty, Effect, Focus, Model, Msg, Update};
 use super::pane::Pane;
-use super::theme::picker;
+use super::theme::choice;
 use crate::agent::AgentCommand;
 use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
@@ -40,7 +40,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             layout::measure_composer(model);
         }
         Msg::Paste(text) => {
-            paste(model, &text);
+            paste(model, &text, &mut out);
             layout::measure_composer(model);
         }
         Msg::Resize(width, height) => {
@@ -83,7 +83,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             }
         }
         Msg::Grammars(grammars) => model.colouring = Colouring::Ready(grammars),
-        Msg::Themes(event) => picker::event(model, event),
+        Msg::Themes(event) => choice::event(model, event),
         Msg::Warning(text) => model.conversation.transcript.problem(&text),
     }
     out
@@ -91,9 +91,6 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
 
 fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let armed = std::mem::take(&mut model.clock.quit_armed);
-    if model.look.themes.is_some() {
-        return picker::key(model, key, out);
-    }
     if model.look.help.is_some() {
         return help_key(model, key, out);
     }
@@ -291,8 +288,8 @@ fn run(model: &mut Model, command: Command, out: &mut Update) {
                 model.look.focus = Focus::Composer;
             }
         }
-        Command::Theme(Some(name)) => picker::choose(model, &name),
-        Command::Theme(None) => picker::open(model, out),
+        Command::Theme(Some(name)) => choice::choose(model, &name),
+        Command::Theme(None) => choice::open(model, out),
         Command::Quit => quit(out),
     }
 }
@@ -339,9 +336,9 @@ fn help_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     }
 }
 
-fn paste(model: &mut Model, text: &str) {
+fn paste(model: &mut Model, text: &str, out: &mut Update) {
     if model.picker.is_some() {
-        return picker::paste(model, text);
+        return picker::paste(model, text, out);
     }
     match &mut model.review {
         Some(review) => review.paste(text),
@@ -367,7 +364,7 @@ fn mouse(model: &mut Model, event: MouseEvent, out: &mut Update) {
         return;
     }
     if model.picker.is_some() {
-        return picker::wheel(model, rows);
+        return picker::wheel(model, rows, out);
     }
     if let Some(review) = &mut model.review {
         let delta = isize::try_from(rows).unwrap_or_default();

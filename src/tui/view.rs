@@ -12,6 +12,7 @@ mod themes;
 use super::layout::{self, Areas, PROMPT_WIDTH};
 use super::model::{Focus, Model};
 use super::pane::{PaneCache, Style};
+use super::picker::Subject;
 use super::theme::{self, Theme};
 use super::transcript::Body;
 use super::wrap::{self, Source};
@@ -72,12 +73,12 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     let areas = layout::areas(model);
     // The terminal may have shrunk since the message about it.
     let areas = clamp(areas, frame.area());
-    if let Some(picker) = &model.look.themes {
-        themes::view(model, picker, areas.overlay, frame);
-    } else if let Some(scroll) = model.look.help {
+    if let Some(scroll) = model.look.help {
         help::view(model, scroll, areas.overlay, frame);
     } else if let Some(open) = &model.picker {
-        picker::view(model, open, areas.overlay, frame);
+        match open.subject {
+            Subject::Theme { .. } => themes::view(model, open, areas.overlay, frame),
+        }
     } else if let Some(review) = &model.review {
         review::view(model, review, &cache.review, areas.overlay, frame);
     } else {

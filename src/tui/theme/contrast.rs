@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::string_slice
+    clippy::string_slice,
+    clippy::excessive_precision
 )]
 
 use super::catalogue::{BUILT_IN, Themes};

@@ -1,7 +1,7 @@
 //! The theme files of the user, and the line of the configuration that names one. The only part that reads a disk.
 
 use super::catalogue::UserFile;
-use super::picker::{ThemeMsg, ThemeRequest};
+use super::choice::{ThemeMsg, ThemeRequest};
 use crate::config;
 use std::io::Read;
 use std::path::Path;

@@ -160,7 +160,6 @@ fn keys() -> String {
 mod tests {
     use super::super::super::picker::Subject;
     use super::super::super::testing::Session;
-    use super::super::super::theme::ThemeName;
     use super::super::tests::snapshot;
     use super::*;
 
@@ -169,7 +168,7 @@ mod tests {
             let text = format!("message {n}: what does the function {} return?", n * 7);
             Row::new(n.to_string(), &text, &format!("{n} h ago \u{b7} main"))
         });
-        let before = ThemeName::Plain;
+        let before = "plain".to_owned();
         let picker = Picker::new(Subject::Theme { before }, "A long list", rows.collect());
         session.model.picker = Some(picker);
     }

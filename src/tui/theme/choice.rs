@@ -2,11 +2,11 @@
 //!
 //! The files are read when the list opens, so that a theme one is working on can be looked at again.
 
-use super::super::keymap::{self, Action, Context};
+use super::super::keymap::Action;
 use super::super::model::{Effect, Model, Update};
-use super::catalogue::UserFile;
+use super::super::picker::{Picked, Picker, Row, Subject};
+use super::catalogue::{Themes, UserFile};
 use super::depth::Background;
-use crossterm::event::KeyEvent;
 
 /// What the loop tells about themes.
 #[derive(Debug)]
@@ -27,22 +27,26 @@ pub enum ThemeRequest {
     Save(String),
 }
 
-/// The open list.
-#[derive(Debug)]
-pub struct Picker {
-    /// What Esc goes back to.
-    before: String,
-    /// The row of [`super::catalogue::Themes::names`].
-    pub at: usize,
+pub fn open(model: &mut Model, out: &mut Update) {
+    let before = model.themes.chosen.clone();
+    let mut list = Picker::new(
+        Subject::Theme {
+            before: before.clone(),
+        },
+        "Themes: the screen shows the one you are on",
+        rows(&model.themes),
+    )
+    .with_letter_keys();
+    list.choose(&before);
+    model.picker = Some(list);
+    out.effects.push(Effect::Themes(ThemeRequest::Read));
 }
 
-pub fn open(model: &mut Model, out: &mut Update) {
-    let at = model.themes.names().position(|n| n == model.themes.chosen);
-    model.look.themes = Some(Picker {
-        before: model.themes.chosen.clone(),
-        at: at.unwrap_or(0),
-    });
-    out.effects.push(Effect::Themes(ThemeRequest::Read));
+fn rows(themes: &Themes) -> Vec<Row> {
+    themes
+        .names()
+        .map(|name| Row::new(name, name, ""))
+        .collect()
 }
 
 /// Shows a theme by its name; an unknown or a broken one changes nothing and is named.
@@ -71,11 +75,12 @@ pub fn event(model: &mut Model, event: ThemeMsg) {
             again(model);
         }
         ThemeMsg::Read(files) => {
-            let name = model.themes.chosen.clone();
             model.themes.read(files);
-            let at = model.themes.names().position(|known| known == name);
-            if let (Some(picker), Some(at)) = (&mut model.look.themes, at) {
-                picker.at = at;
+            let rows = rows(&model.themes);
+            if let Some(list) = &mut model.picker
+                && matches!(list.subject, Subject::Theme { .. })
+            {
+                list.set_rows(rows);
             }
             again(model);
         }
@@ -94,59 +99,46 @@ pub fn event(model: &mut Model, event: ThemeMsg) {
     }
 }
 
-pub fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
-    let Some(picker) = &model.look.themes else {
-        return;
-    };
-    let last = model.themes.names().count().saturating_sub(1);
-    let (at, before) = (picker.at, picker.before.clone());
-    match keymap::lookup(Context::Themes, &key) {
-        Some(Action::LineUp) => show(model, at.checked_sub(1).unwrap_or(last)),
-        Some(Action::LineDown) => show(model, if at >= last { 0 } else { at + 1 }),
-        Some(Action::Top) => show(model, 0),
-        Some(Action::Bottom) => show(model, last),
-        Some(Action::Confirm) => {
-            if usable(model) {
-                model.look.themes = None;
+/// What a key in the list came to.
+pub fn came(model: &mut Model, picked: Picked, before: &str, out: &mut Update) {
+    match picked {
+        Picked::Moved => {
+            let row = model.picker.as_ref().and_then(Picker::chosen);
+            let name = row.map_or_else(|| before.to_owned(), |row| row.id.clone());
+            model.themes.chosen = name;
+            again(model);
+        }
+        Picked::Chosen(_shown_already) => {
+            if keep(model) && model.themes.chosen != before {
                 let chosen = &model.themes.chosen;
-                if *chosen != before {
-                    let text = format!(
-                        "theme {chosen} for this session; `w` in /theme writes theme = \"{chosen}\" to config.toml"
-                    );
-                    model.conversation.transcript.notice(&text);
-                }
+                let text = format!(
+                    "theme {chosen} for this session; `w` in /theme writes theme = \"{chosen}\" to config.toml"
+                );
+                model.conversation.transcript.notice(&text);
             }
         }
-        Some(Action::SaveTheme) => {
-            if usable(model) {
-                model.look.themes = None;
+        Picked::Other(Action::SaveTheme) => {
+            if keep(model) {
                 let request = ThemeRequest::Save(model.themes.chosen.clone());
                 out.effects.push(Effect::Themes(request));
             }
         }
-        Some(Action::Cancel | Action::ClearInterruptQuit) => {
-            model.look.themes = None;
-            model.themes.chosen = before;
+        Picked::Closed => {
+            model.picker = None;
+            before.clone_into(&mut model.themes.chosen);
             again(model);
         }
-        Some(Action::Redraw) => out.effects.push(Effect::Redraw),
-        Some(Action::Suspend) => out.effects.push(Effect::Suspend),
-        _ => {}
+        Picked::Nothing | Picked::Other(_) => {}
     }
 }
 
-/// A theme whose file is wrong cannot be kept; the list says what is wrong.
-fn usable(model: &Model) -> bool {
-    model.themes.current().1.is_none()
-}
-
-fn show(model: &mut Model, at: usize) {
-    let name = model.themes.names().nth(at).map(str::to_owned);
-    if let (Some(picker), Some(name)) = (&mut model.look.themes, name) {
-        picker.at = at;
-        model.themes.chosen = name;
-        again(model);
+/// Closes the list with the theme that is shown. One whose file is wrong cannot be kept; the list says what is wrong.
+fn keep(model: &mut Model) -> bool {
+    let usable = model.themes.current().1.is_none();
+    if usable {
+        model.picker = None;
     }
+    usable
 }
 
 #[cfg(test)]
@@ -158,7 +150,6 @@ fn show(model: &mut Model, at: usize) {
 )]
 mod tests {
     use super::super::Theme;
-    use super::super::catalogue::Themes;
     use super::*;
     use crate::tui::model::Msg;
     use crate::tui::testing::Session;
@@ -192,17 +183,17 @@ mod tests {
         session.keys("<Esc>");
         assert_eq!(session.model.themes.chosen, "auto");
         assert_eq!(session.model.theme, Theme::named("dark").unwrap());
-        assert!(session.model.look.themes.is_none());
+        assert!(session.model.picker.is_none());
     }
 
     #[test]
     fn enter_keeps_and_w_writes() {
         let mut session = session();
-        session.keys("/theme<Enter>G<Enter>");
+        session.keys("/theme<Enter><End><Enter>");
         assert_eq!(session.model.theme, Theme::plain());
         assert!(session.screen().contains("theme = \"plain\""));
         session.took();
-        session.keys("/theme<Enter>gw");
+        session.keys("/theme<Enter><Home>w");
         assert_eq!(session.took(), ["themes(read)", "themes(save(\"auto\"))"]);
         session.send(Msg::Themes(ThemeMsg::Saved(Ok("/c/config.toml".into()))));
         assert!(session.screen().contains("/c/config.toml"));
@@ -219,7 +210,7 @@ mod tests {
         session.send(Msg::Themes(ThemeMsg::Read(files)));
         assert_eq!(session.model.themes.chosen, "light");
         // The user's themes come after the built-in ones, before plain.
-        session.keys("G<Up>");
+        session.keys("<End><Up>");
         assert_eq!(session.model.themes.chosen, "aaa");
         let screen = session.screen();
         assert!(
@@ -227,7 +218,7 @@ mod tests {
             "{screen}"
         );
         session.keys("<Enter>");
-        assert!(session.model.look.themes.is_some(), "still open");
+        assert!(session.model.picker.is_some(), "still open");
         session.keys("<Esc>");
         assert_eq!(session.model.themes.chosen, "auto");
     }
