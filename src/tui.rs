@@ -24,6 +24,7 @@ mod layout;
 mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
+mod overlay;
 mod pane;
 mod picker;
 mod preview;

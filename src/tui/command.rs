@@ -1,194 +1,231 @@
-//! The slash commands: one row each, for parsing, completion, help and the docs.
+//! The slash commands: one row each, for parsing, completion, the palette, help and the docs.
 
+mod nearest;
+
+pub use nearest::nearest;
+
+use crate::agent::ApprovalPolicy;
 use crate::conversation::Effort;
 use crate::patch::OnChanged;
 
+/// What the user wants. Without its argument a command that has one asks for it, or means the usual.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     Help,
+    Model(Option<String>),
+    Effort(Option<Effort>),
+    Approvals(Option<ApprovalPolicy>),
+    Diff,
     Undo(OnChanged),
     Redo(OnChanged),
+    Compact,
+    Copy,
+    Export(Option<String>),
+    Resume(Option<String>),
+    Fork,
     New,
-    Effort(Effort),
-    Reasoning,
-    /// Without a name: the list.
     Theme(Option<String>),
+    Reasoning,
+    Keys,
+    Status,
+    Doctor,
     Quit,
+}
+
+/// What may follow a command's name. It may always be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    None,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Text to the end of the line: what docs call it, and what completion offers.
+    Text(&'static str, &'static [&'static str]),
 }
 
 /// A row of the table.
 #[derive(Debug)]
 pub struct Spec {
     pub name: &'static str,
-    /// The words an argument may be; empty for none.
-    pub arguments: &'static [&'static str],
-    /// The words it may be given and does not need.
-    pub optional: &'static [&'static str],
+    /// Other names it answers to.
+    pub aliases: &'static [&'static str],
+    pub argument: Argument,
     pub doc: &'static str,
 }
 
+const fn row(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    argument: Argument,
+    doc: &'static str,
+) -> Spec {
+    Spec {
+        name,
+        aliases,
+        argument,
+        doc,
+    }
+}
+
 /// What happens to files that changed since.
-const MERGE: &[&str] = &["merge", "markers"];
+const MERGE: Argument = Argument::Word(&["merge", "markers"]);
+const EFFORTS: Argument = Argument::Word(&["low", "medium", "high"]);
+const APPROVALS: Argument = Argument::Word(&["ask", "auto", "none"]);
+const MODELS: Argument = Argument::Text("MODEL", &["demo", "gpt-oss-20b", "gpt-oss-120b"]);
+const THEMES: Argument = Argument::Text(
+    "NAME",
+    &[
+        "auto",
+        "dark",
+        "light",
+        "high-contrast",
+        "colour-blind",
+        "ansi16",
+        "plain",
+    ],
+);
+const FILE: Argument = Argument::Text("FILE", &[]);
+const ID: Argument = Argument::Text("ID", &[]);
 
-/// The built-in themes; there may be more.
-const THEMES: &[&str] = &[
-    "auto",
-    "dark",
-    "light",
-    "high-contrast",
-    "colour-blind",
-    "ansi16",
-    "plain",
-];
-
+#[rustfmt::skip]
 pub const COMMANDS: &[Spec] = &[
-    Spec {
-        name: "help",
-        arguments: &[],
-        optional: &[],
-        doc: "keys and commands",
-    },
-    Spec {
-        name: "undo",
-        arguments: &[],
-        optional: MERGE,
-        doc: "take the last applied change back",
-    },
-    Spec {
-        name: "redo",
-        arguments: &[],
-        optional: MERGE,
-        doc: "apply what was undone again",
-    },
-    Spec {
-        name: "new",
-        arguments: &[],
-        optional: &[],
-        doc: "start a new conversation; this one stays on record",
-    },
-    Spec {
-        name: "effort",
-        arguments: &["low", "medium", "high"],
-        optional: &[],
-        doc: "how long the model may think",
-    },
-    Spec {
-        name: "reasoning",
-        arguments: &[],
-        optional: &[],
-        doc: "show or hide the reasoning pane",
-    },
-    Spec {
-        name: "theme",
-        arguments: &[],
-        optional: THEMES,
-        doc: "choose the colours; without a name a list with a preview",
-    },
-    Spec {
-        name: "quit",
-        arguments: &[],
-        optional: &[],
-        doc: "leave",
-    },
+    row("help", &["h"], Argument::None, "keys and commands, searchable"),
+    row("model", &[], MODELS, "list the models on this machine, or go on with another one"),
+    row("effort", &[], EFFORTS, "how long the model may think"),
+    row("approvals", &["approve"], APPROVALS, "ask: review every patch; auto: apply patches unreviewed; none: only propose them"),
+    row("diff", &["changes"], Argument::None, "everything this session changed"),
+    row("undo", &[], MERGE, "take the last applied change back"),
+    row("redo", &[], MERGE, "apply what was undone again"),
+    row("compact", &[], Argument::None, "shorten the conversation to make room in the context"),
+    row("copy", &[], Argument::None, "copy the last answer"),
+    row("export", &[], FILE, "write the conversation to a file"),
+    row("resume", &[], ID, "go on with an earlier conversation"),
+    row("fork", &[], Argument::None, "go on in a copy of this conversation"),
+    row("new", &["clear"], Argument::None, "start a new conversation; this one stays on record"),
+    row("theme", &[], THEMES, "choose the colours; without a name a list with a preview"),
+    row("reasoning", &[], Argument::None, "show or hide the reasoning pane"),
+    row("keys", &["keybindings"], Argument::None, "every key that is bound, and where it was bound"),
+    row("status", &[], Argument::None, "the model, the context, the container, the session and its files"),
+    row("doctor", &[], Argument::None, "check what works on this machine"),
+    row("quit", &["exit", "q"], Argument::None, "leave"),
 ];
 
 /// `None` when `text` is a message: it does not begin with a slash and a word (a path is no command).
 pub fn parse(text: &str) -> Option<Result<Command, String>> {
-    let mut words = text.split_whitespace();
-    let name = words.next()?.strip_prefix('/')?;
-    if name.is_empty()
-        || !name.chars().all(|c| c.is_ascii_alphabetic())
-        || text.trim().contains('\n')
-    {
+    let text = text.trim();
+    let (name, rest) = match text.split_once(char::is_whitespace) {
+        Some((name, rest)) => (name, rest.trim()),
+        None => (text, ""),
+    };
+    let name = name.strip_prefix('/')?;
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic()) || text.contains('\n') {
         return None;
     }
-    let Some(spec) = COMMANDS.iter().find(|s| s.name == name) else {
+    let Some(spec) = find(name) else {
         let nearest = nearest(name, COMMANDS.iter().map(|s| s.name));
         return Some(Err(format!(
             "there is no command /{name}; did you mean /{nearest}? /help lists all"
         )));
     };
-    let argument = words.next();
-    let takes_none = spec.arguments.is_empty() && spec.optional.is_empty();
-    if words.next().is_some() || (takes_none && argument.is_some()) {
-        return Some(Err(format!(
-            "/{name} takes {}; /help lists all commands",
-            takes(spec)
-        )));
-    }
-    let wrong = |argument: &str| {
-        let words = spec.arguments.iter().chain(spec.optional);
-        let nearest = nearest(argument, words.copied());
-        format!(
-            "/{name} takes {}, not `{argument}`; did you mean /{name} {nearest}?",
-            takes(spec)
-        )
+    let argument = Some(rest).filter(|rest| !rest.is_empty());
+    let wrong = match (spec.argument, argument) {
+        (_, None) | (Argument::Text(..), Some(_)) => None,
+        (Argument::None, Some(_)) => Some(format!(
+            "/{} takes no argument; /help lists all commands",
+            spec.name
+        )),
+        (Argument::Word(words), Some(argument)) if words.contains(&argument) => None,
+        (Argument::Word(words), Some(argument)) => Some(format!(
+            "/{} takes nothing, {}, not `{argument}`; did you mean /{} {}?",
+            spec.name,
+            listed(words),
+            spec.name,
+            nearest(argument, words.iter().copied()),
+        )),
     };
-    let command = match (name, argument) {
-        ("help", _) => Command::Help,
-        ("undo" | "redo", argument) => {
-            let on_changed = match argument {
-                None => OnChanged::Refuse,
-                Some("merge") => OnChanged::Merge,
-                Some("markers") => OnChanged::MergeWithMarkers,
-                Some(argument) => return Some(Err(wrong(argument))),
-            };
-            match name {
-                "undo" => Command::Undo(on_changed),
-                _redo => Command::Redo(on_changed),
-            }
-        }
-        ("new", _) => Command::New,
-        // A theme may be the user's own, so any name may be one.
-        ("theme", name) => Command::Theme(name.map(str::to_owned)),
-        ("reasoning", _) => Command::Reasoning,
-        ("quit", _) => Command::Quit,
-        (_, None) => return Some(Err(format!("/{name} takes {}", takes(spec)))),
-        ("effort", Some("low")) => Command::Effort(Effort::Low),
-        ("effort", Some("medium")) => Command::Effort(Effort::Medium),
-        ("effort", Some("high")) => Command::Effort(Effort::High),
-        (_, Some(argument)) => return Some(Err(wrong(argument))),
-    };
-    Some(Ok(command))
+    Some(match wrong {
+        Some(problem) => Err(problem),
+        None => meant(spec.name, argument)
+            .ok_or_else(|| format!("/{} cannot be run; this is our bug", spec.name)),
+    })
 }
 
-fn takes(spec: &Spec) -> String {
-    match (spec.arguments, spec.optional) {
-        ([], []) => "no argument".to_owned(),
-        ([], [init @ .., last]) => format!("nothing, {} or {last}", init.join(", ")),
-        ([init @ .., last], _) => format!("{} or {last}", init.join(", ")),
+/// The row of a name or alias.
+pub fn find(name: &str) -> Option<&'static Spec> {
+    COMMANDS
+        .iter()
+        .find(|spec| spec.name == name || spec.aliases.contains(&name))
+}
+
+/// The command of a row; its argument is one that the row allows.
+fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
+    let text = argument.map(str::to_owned);
+    Some(match name {
+        "help" => Command::Help,
+        "model" => Command::Model(text),
+        "effort" => Command::Effort(match argument {
+            Some("low") => Some(Effort::Low),
+            Some("medium") => Some(Effort::Medium),
+            Some("high") => Some(Effort::High),
+            _ => None,
+        }),
+        "approvals" => Command::Approvals(match argument {
+            Some("ask") => Some(ApprovalPolicy::Review),
+            Some("auto") => Some(ApprovalPolicy::ApplyAll),
+            Some("none") => Some(ApprovalPolicy::ProposeOnly),
+            _ => None,
+        }),
+        "diff" => Command::Diff,
+        "undo" => Command::Undo(on_changed(argument)),
+        "redo" => Command::Redo(on_changed(argument)),
+        "compact" => Command::Compact,
+        "copy" => Command::Copy,
+        "export" => Command::Export(text),
+        "resume" => Command::Resume(text),
+        "fork" => Command::Fork,
+        "new" => Command::New,
+        "theme" => Command::Theme(text),
+        "reasoning" => Command::Reasoning,
+        "keys" => Command::Keys,
+        "status" => Command::Status,
+        "doctor" => Command::Doctor,
+        "quit" => Command::Quit,
+        _ => return None,
+    })
+}
+
+fn on_changed(argument: Option<&str>) -> OnChanged {
+    match argument {
+        Some("merge") => OnChanged::Merge,
+        Some("markers") => OnChanged::MergeWithMarkers,
+        _ => OnChanged::Refuse,
     }
 }
 
-/// The candidate that `word` begins, else the one with the least edit distance; the first of equals.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
-    candidates
-        .min_by_key(|c| {
-            if c.starts_with(word) {
-                0
-            } else {
-                distance(word, c)
-            }
-        })
-        .unwrap_or_default()
+/// `low, medium or high`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [init @ .., last] => format!("{} or {last}", init.join(", ")),
+    }
 }
 
-/// Twice Levenshtein's distance in characters, and one more where the first letters differ.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+impl Spec {
+    pub fn words(&self) -> &'static [&'static str] {
+        match self.argument {
+            Argument::None => &[],
+            Argument::Word(words) | Argument::Text(_, words) => words,
         }
     }
-    let cost = row.last().copied().unwrap_or_default() * 2;
-    let same_start = a.chars().next() == b.first().copied();
-    cost + usize::from(!same_start)
+
+    /// `/effort [low|medium|high]`
+    pub fn usage(&self) -> String {
+        match self.argument {
+            Argument::None => format!("/{}", self.name),
+            Argument::Word(words) => format!("/{} [{}]", self.name, words.join("|")),
+            Argument::Text(called, _) => format!("/{} [{called}]", self.name),
+        }
+    }
 }
 
 /// A line of the completion popup.
@@ -196,12 +233,13 @@ fn distance(a: &str, b: &str) -> usize {
 pub struct Candidate {
     /// What the composer holds when it is chosen.
     pub text: String,
+    /// Of the command.
+    pub name: &'static str,
     pub doc: &'static str,
-    /// Nothing more is needed: Enter may run it.
-    pub complete: bool,
 }
 
-/// What could follow a composer that holds `text`; empty where no popup belongs.
+/// What could follow a composer that holds `text`; empty where no popup belongs. Names that begin so come
+/// first, then those with an alias that does.
 pub fn completions(text: &str) -> Vec<Candidate> {
     let Some(rest) = text.strip_prefix('/') else {
         return Vec::new();
@@ -209,121 +247,43 @@ pub fn completions(text: &str) -> Vec<Candidate> {
     if rest.contains('\n') {
         return Vec::new();
     }
+    let candidate = |spec: &'static Spec, text: String| Candidate {
+        text,
+        name: spec.name,
+        doc: spec.doc,
+    };
     match rest.split_once(' ') {
-        None => COMMANDS
-            .iter()
-            .filter(|s| s.name.starts_with(rest))
-            .map(|s| Candidate {
-                text: if s.arguments.is_empty() {
-                    format!("/{}", s.name)
-                } else {
-                    format!("/{} ", s.name)
-                },
-                doc: s.doc,
-                complete: s.arguments.is_empty(),
-            })
-            .collect(),
-        Some((name, typed)) => COMMANDS
-            .iter()
-            .filter(|s| s.name == name)
-            .flat_map(|s| s.arguments.iter().chain(s.optional).map(move |a| (s, a)))
-            .filter(|(_, a)| a.starts_with(typed))
-            .map(|(s, a)| Candidate {
-                text: format!("/{} {a}", s.name),
-                doc: s.doc,
-                complete: true,
-            })
-            .collect(),
+        None => {
+            let named = |spec: &&Spec| spec.name.starts_with(rest);
+            let aliased =
+                |spec: &&Spec| !rest.is_empty() && spec.aliases.iter().any(|a| a.starts_with(rest));
+            let second = COMMANDS.iter().filter(|s| !named(s) && aliased(s));
+            COMMANDS
+                .iter()
+                .filter(named)
+                .chain(second)
+                .map(|spec| {
+                    let more = if spec.words().is_empty() { "" } else { " " };
+                    candidate(spec, format!("/{}{more}", spec.name))
+                })
+                .collect()
+        }
+        Some((name, typed)) => {
+            let Some(spec) = find(name) else {
+                return Vec::new();
+            };
+            // Of a text the words are examples: none is offered before one is begun, or Enter would take it.
+            if typed.is_empty() && matches!(spec.argument, Argument::Text(..)) {
+                return Vec::new();
+            }
+            spec.words()
+                .iter()
+                .filter(|word| word.starts_with(typed))
+                .map(|word| candidate(spec, format!("/{} {word}", spec.name)))
+                .collect()
+        }
     }
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::string_slice
-)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_parses() {
-        for spec in COMMANDS {
-            let bare = parse(&format!("/{}", spec.name));
-            assert_eq!(
-                bare.as_ref().is_some_and(Result::is_ok),
-                spec.arguments.is_empty(),
-                "/{}",
-                spec.name
-            );
-            for argument in spec.arguments.iter().chain(spec.optional) {
-                let text = format!("/{} {argument}", spec.name);
-                assert!(parse(&text).is_some_and(|r| r.is_ok()), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn messages_are_not_commands() {
-        for text in [
-            "hello",
-            "/usr/bin/env is missing",
-            "/",
-            "",
-            "a /undo",
-            "/undo\nthat",
-            "/etc/passwd",
-        ] {
-            assert_eq!(parse(text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn unknown_commands_name_the_nearest() {
-        for (typed, nearest) in [
-            ("/udno", "/undo"),
-            ("/hlep", "/help"),
-            ("/exit", "/effort"),
-            ("/q", "/quit"),
-            ("/reason", "/reasoning"),
-        ] {
-            let message = parse(typed).unwrap().unwrap_err();
-            // `/exit` has no near neighbour; it only must not be silent.
-            assert!(
-                typed == "/exit" || message.contains(&format!("{nearest}?")),
-                "{typed}: {message}"
-            );
-        }
-        let message = parse("/effort hihg").unwrap().unwrap_err();
-        assert!(message.contains("/effort high?"), "{message}");
-        let message = parse("/help 3").unwrap().unwrap_err();
-        assert!(message.contains("no argument"), "{message}");
-        let message = parse("/undo merg").unwrap().unwrap_err();
-        assert!(
-            message.contains("/undo takes nothing, merge or markers, not `merg`")
-                && message.contains("/undo merge?"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn completion_offers_names_then_arguments() {
-        let texts = |text: &str| {
-            completions(text)
-                .into_iter()
-                .map(|c| c.text)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(texts("/re"), ["/redo", "/reasoning"]);
-        assert_eq!(texts("/eff"), ["/effort "]);
-        assert_eq!(
-            texts("/effort "),
-            ["/effort low", "/effort medium", "/effort high"]
-        );
-        assert_eq!(texts("/effort h"), ["/effort high"]);
-        assert_eq!(texts("/redo m"), ["/redo merge", "/redo markers"]);
-        assert_eq!(texts("/usr/x"), [""; 0]);
-        assert_eq!(texts("hello"), [""; 0]);
-    }
-}
+mod tests;

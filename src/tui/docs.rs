@@ -16,25 +16,29 @@ fn page() -> String {
          Written by a test from the tables in `src/tui/keymap.rs` and `src/tui/command.rs`; run the tests with\n\
          `DESCANT_BLESS=1` to write it again.\n\n## Commands\n\n| command | what it does |\n|---|---|\n",
     );
+    let bar = |text: &str| text.replace('|', "\\|");
     for command in COMMANDS {
-        let arguments = match (command.arguments, command.optional) {
-            ([], []) => String::new(),
-            ([], optional) => format!(" [{}]", optional.join("\\|")),
-            (arguments, _) => format!(" {}", arguments.join("\\|")),
-        };
+        let also: String = command.aliases.iter().map(|a| format!(" `/{a}`")).collect();
         out.push_str(&format!(
-            "| `/{}{arguments}` | {} |\n",
-            command.name, command.doc
+            "| `{}`{also} | {} |\n",
+            bar(&command.usage()),
+            command.doc
         ));
     }
     for context in Context::ALL {
         out.push_str(&format!(
-            "\n## {}\n\n| key | what it does |\n|---|---|\n",
-            context.title()
+            "\n## {}\n\nIn the configuration: `[keys.{}]`.\n\n| key | action | what it does |\n|---|---|---|\n",
+            context.title(),
+            context.name()
         ));
         for binding in BINDINGS.iter().filter(|b| b.context == context) {
             let keys: Vec<String> = binding.keys.iter().map(|k| format!("`{k}`")).collect();
-            out.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.doc));
+            let action = binding.action.name();
+            out.push_str(&format!(
+                "| {} | `{action}` | {} |\n",
+                keys.join(" "),
+                binding.doc
+            ));
         }
     }
     out.push_str(

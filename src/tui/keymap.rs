@@ -1,11 +1,20 @@
 //! Which key does what, where: one row each.
 //!
-//! The loop, the hints under a review, `/help` and `docs/keys.md` all read this table. Keys are looked up
-//! by name (`Ctrl+C`, `PageUp`, `y`); what a context does not bind is text or nothing, as `update` decides.
+//! The loop, the hints under a review, `/help`, `/keys` and `docs/keys.md` all read this table, through the
+//! [`Keymap`] of the run, in which the configuration may have moved keys. Keys are looked up by
+//! name (`Ctrl+C`, `PageUp`, `y`); what a context does not bind is text or nothing, as `update` decides. An
+//! action without a key of its own has a row without keys, so that one can be given to it.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+mod bound;
+mod key;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub use bound::{Bound, Keymap};
+pub use key::is_text;
+#[cfg(test)]
+pub use key::parse;
+
+/// Where keys mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Context {
     /// Wherever the focus is, unless the context itself binds the key.
     Everywhere,
@@ -17,16 +26,21 @@ pub enum Context {
     Note,
     /// A list to choose from.
     Picker,
+    /// The screen of `/diff`.
+    Changes,
+    Help,
 }
 
 impl Context {
-    pub const ALL: [Context; 6] = [
+    pub const ALL: [Context; 8] = [
         Context::Composer,
         Context::Everywhere,
         Context::Pane,
         Context::Review,
         Context::Note,
         Context::Picker,
+        Context::Changes,
+        Context::Help,
     ];
 
     pub fn title(self) -> &'static str {
@@ -37,51 +51,131 @@ impl Context {
             Context::Review => "In a review",
             Context::Note => "Writing a note",
             Context::Picker => "In a list to choose from (letters search it)",
+            Context::Changes => "In the changes of /diff",
+            Context::Help => "In the help",
+        }
+    }
+
+    /// As in `[keys.NAME]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Context::Everywhere => "everywhere",
+            Context::Composer => "composer",
+            Context::Pane => "pane",
+            Context::Review => "review",
+            Context::Note => "note",
+            Context::Picker => "list",
+            Context::Changes => "diff",
+            Context::Help => "help",
+        }
+    }
+
+    /// Keys that type a character are text here.
+    pub fn takes_text(self) -> bool {
+        match self {
+            Context::Composer | Context::Note => true,
+            // A bound character would be text in the composer all the same.
+            Context::Everywhere => true,
+            Context::Pane
+            | Context::Review
+            | Context::Picker
+            | Context::Changes
+            | Context::Help => false,
+        }
+    }
+
+    /// What is bound everywhere works here too, and any command can be given a key.
+    pub fn commands(self) -> bool {
+        match self {
+            Context::Everywhere | Context::Composer | Context::Pane => true,
+            Context::Review
+            | Context::Note
+            | Context::Picker
+            | Context::Changes
+            | Context::Help => false,
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    Submit,
-    Newline,
-    HistoryPrevious,
-    HistoryNext,
-    DeleteToLineStart,
-    ClearInterruptQuit,
-    QuitWhenEmpty,
-    Interrupt,
-    FocusNext,
-    FocusPrevious,
-    FocusComposer,
-    LineUp,
-    LineDown,
-    HalfPageUp,
-    HalfPageDown,
-    PageUp,
-    PageDown,
-    Top,
-    Bottom,
-    UnfoldCards,
-    Help,
-    Redraw,
-    Suspend,
-    Accept,
-    Reject,
-    AcceptFile,
-    RejectFile,
-    AcceptAll,
-    Split,
-    Edit,
-    Back,
-    NextHunk,
-    PreviousHunk,
-    Finish,
-    Confirm,
-    Cancel,
-    SaveTheme,
+macro_rules! actions {
+    ($($variant:ident $name:literal,)*) => {
+        /// What a key can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $($variant,)*
+            /// Runs the slash command of this name, without an argument.
+            Command(&'static str),
+        }
+
+        impl Action {
+            /// As in the configuration; a command has its slash.
+            pub fn name(self) -> String {
+                match self {
+                    $(Action::$variant => $name.to_owned(),)*
+                    Action::Command(name) => format!("/{name}"),
+                }
+            }
+        }
+    };
 }
 
+actions! {
+    Submit "submit",
+    Newline "newline",
+    HistoryPrevious "history-previous",
+    HistoryNext "history-next",
+    DeleteToLineStart "delete-to-line-start",
+    ClearInterruptQuit "clear-interrupt-quit",
+    QuitWhenEmpty "quit-when-empty",
+    Interrupt "interrupt",
+    FocusNext "focus-next",
+    FocusPrevious "focus-previous",
+    FocusComposer "focus-composer",
+    LineUp "line-up",
+    LineDown "line-down",
+    HalfPageUp "half-page-up",
+    HalfPageDown "half-page-down",
+    PageUp "page-up",
+    PageDown "page-down",
+    Top "top",
+    Bottom "bottom",
+    UnfoldCards "unfold-cards",
+    Palette "palette",
+    Redraw "redraw",
+    Suspend "suspend",
+    Accept "accept",
+    Reject "reject",
+    AcceptFile "accept-file",
+    RejectFile "reject-file",
+    AcceptAll "accept-all",
+    Split "split",
+    Edit "edit",
+    Back "back",
+    NextHunk "next-hunk",
+    PreviousHunk "previous-hunk",
+    Finish "finish",
+    NextFile "next-file",
+    PreviousFile "previous-file",
+    Search "search",
+    NextMatch "next-match",
+    PreviousMatch "previous-match",
+    Refresh "refresh",
+    Close "close",
+    Confirm "confirm",
+    Cancel "cancel",
+    SaveTheme "save-theme",
+}
+
+impl Action {
+    pub fn command(self) -> Option<&'static str> {
+        match self {
+            Action::Command(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// A row of the table.
 #[derive(Debug)]
 pub struct Binding {
     pub context: Context,
@@ -126,7 +220,8 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Everywhere, &["Ctrl+O"], Action::UnfoldCards, "", "unfold or fold tool cards and diffs"),
     row(Context::Everywhere, &["Ctrl+L"], Action::Redraw, "", "draw the screen again"),
     row(Context::Everywhere, &["Ctrl+Z"], Action::Suspend, "", "suspend; `fg` comes back"),
-    row(Context::Everywhere, &["F1"], Action::Help, "", "help"),
+    row(Context::Everywhere, &["F1"], Action::Command("help"), "", "help"),
+    row(Context::Everywhere, &["Ctrl+P"], Action::Palette, "", "find a command by its name or what it does, and run it"),
     row(Context::Pane, &["Up", "k"], Action::LineUp, "", "scroll a line up"),
     row(Context::Pane, &["Down", "j"], Action::LineDown, "", "scroll a line down"),
     row(Context::Pane, &["Ctrl+U"], Action::HalfPageUp, "", "scroll half a page up"),
@@ -137,7 +232,7 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Pane, &["Shift+Tab"], Action::FocusPrevious, "", "move to the previous pane"),
     row(Context::Pane, &["Enter", "i", "q"], Action::FocusComposer, "", "back to the composer"),
     row(Context::Pane, &["Esc"], Action::Interrupt, "", "interrupt the running turn, else back to the composer"),
-    row(Context::Pane, &["?"], Action::Help, "", "help"),
+    row(Context::Pane, &["?"], Action::Command("help"), "", "help"),
     row(Context::Review, &["y"], Action::Accept, "accept", "accept this hunk"),
     row(Context::Review, &["n"], Action::Reject, "reject", "reject this hunk, with a note to the model"),
     row(Context::Review, &["a"], Action::AcceptFile, "accept file", "accept this hunk and the rest of the file"),
@@ -153,7 +248,7 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Review, &["Ctrl+D"], Action::HalfPageDown, "", "scroll half a page down"),
     row(Context::Review, &["Ctrl+U"], Action::HalfPageUp, "", "scroll half a page up"),
     row(Context::Review, &["q"], Action::Finish, "finish", "finish; what is undecided is rejected (asks first)"),
-    row(Context::Review, &["?"], Action::Help, "help", "help"),
+    row(Context::Review, &["?"], Action::Command("help"), "help", "help"),
     row(Context::Note, &["Enter"], Action::Confirm, "reject", "reject with this note; it may be empty"),
     row(Context::Note, &["Esc"], Action::Cancel, "back", "back to the hunk, nothing decided"),
     row(Context::Picker, &["Enter"], Action::Confirm, "chooses", "take the marked line"),
@@ -164,163 +259,33 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Picker, &["End"], Action::Bottom, "", "the last line"),
     row(Context::Picker, &["Ctrl+U"], Action::DeleteToLineStart, "", "empty the search"),
     row(Context::Picker, &["w"], Action::SaveTheme, "", "in the list of themes: keep this one, and write it to config.toml"),
+    row(Context::Changes, &["Down", "j"], Action::LineDown, "", "scroll a line down"),
+    row(Context::Changes, &["Up", "k"], Action::LineUp, "", "scroll a line up"),
+    row(Context::Changes, &["Ctrl+D"], Action::HalfPageDown, "", "scroll half a page down"),
+    row(Context::Changes, &["Ctrl+U"], Action::HalfPageUp, "", "scroll half a page up"),
+    row(Context::Changes, &["PageDown", "Space"], Action::PageDown, "", "scroll a page down"),
+    row(Context::Changes, &["PageUp"], Action::PageUp, "", "scroll a page up"),
+    row(Context::Changes, &["Home", "g"], Action::Top, "", "to the top"),
+    row(Context::Changes, &["End", "G"], Action::Bottom, "", "to the end"),
+    row(Context::Changes, &["Tab", "l", "Right"], Action::NextFile, "file", "the next file"),
+    row(Context::Changes, &["Shift+Tab", "h", "Left"], Action::PreviousFile, "", "the previous file"),
+    row(Context::Changes, &["/"], Action::Search, "search", "search in the changes"),
+    row(Context::Changes, &["n"], Action::NextMatch, "", "the next match"),
+    row(Context::Changes, &["N"], Action::PreviousMatch, "", "the previous match"),
+    row(Context::Changes, &["r"], Action::Refresh, "look again", "compare with the files as they are now"),
+    row(Context::Changes, &["?"], Action::Command("help"), "help", "help"),
+    row(Context::Changes, &["q", "Esc"], Action::Close, "close", "back to the conversation"),
+    row(Context::Help, &["Down", "j"], Action::LineDown, "", "scroll a line down"),
+    row(Context::Help, &["Up", "k"], Action::LineUp, "", "scroll a line up"),
+    row(Context::Help, &["Ctrl+D"], Action::HalfPageDown, "", "scroll half a page down"),
+    row(Context::Help, &["Ctrl+U"], Action::HalfPageUp, "", "scroll half a page up"),
+    row(Context::Help, &["PageDown", "Space"], Action::PageDown, "", "scroll a page down"),
+    row(Context::Help, &["PageUp"], Action::PageUp, "", "scroll a page up"),
+    row(Context::Help, &["Home", "g"], Action::Top, "", "to the top"),
+    row(Context::Help, &["End", "G"], Action::Bottom, "", "to the end"),
+    row(Context::Help, &["/"], Action::Search, "search", "show only what has these words in it"),
+    row(Context::Help, &["q", "Esc", "?", "F1", "Enter"], Action::Close, "close", "take the search back, else close the help"),
 ];
 
-/// The table's name of a key.
-pub fn name(key: &KeyEvent) -> String {
-    let mut modifiers = key.modifiers;
-    let code = match key.code {
-        KeyCode::Char(' ') => "Space".to_owned(),
-        KeyCode::Char(c) => {
-            // Shift is in the character already.
-            modifiers.remove(KeyModifiers::SHIFT);
-            if modifiers.contains(KeyModifiers::CONTROL) {
-                c.to_uppercase().to_string()
-            } else {
-                c.to_string()
-            }
-        }
-        KeyCode::Enter => "Enter".to_owned(),
-        KeyCode::Esc => "Esc".to_owned(),
-        KeyCode::Tab => "Tab".to_owned(),
-        KeyCode::BackTab => {
-            modifiers.insert(KeyModifiers::SHIFT);
-            "Tab".to_owned()
-        }
-        KeyCode::Backspace => "Backspace".to_owned(),
-        KeyCode::Delete => "Delete".to_owned(),
-        KeyCode::Up => "Up".to_owned(),
-        KeyCode::Down => "Down".to_owned(),
-        KeyCode::Left => "Left".to_owned(),
-        KeyCode::Right => "Right".to_owned(),
-        KeyCode::Home => "Home".to_owned(),
-        KeyCode::End => "End".to_owned(),
-        KeyCode::PageUp => "PageUp".to_owned(),
-        KeyCode::PageDown => "PageDown".to_owned(),
-        KeyCode::F(n) => format!("F{n}"),
-        other => format!("{other:?}"),
-    };
-    let mut out = String::new();
-    for (modifier, label) in [
-        (KeyModifiers::CONTROL, "Ctrl+"),
-        (KeyModifiers::ALT, "Alt+"),
-        (KeyModifiers::SHIFT, "Shift+"),
-    ] {
-        if modifiers.contains(modifier) {
-            out.push_str(label);
-        }
-    }
-    out + &code
-}
-
-/// What the key does in `context`, or everywhere.
-pub fn lookup(context: Context, key: &KeyEvent) -> Option<Action> {
-    let name = name(key);
-    let find = |context: Context| {
-        BINDINGS
-            .iter()
-            .find(|b| b.context == context && b.keys.contains(&name.as_str()))
-            .map(|b| b.action)
-    };
-    find(context).or_else(|| find(Context::Everywhere))
-}
-
-/// The key event of a table name, for tests and key scripts.
 #[cfg(test)]
-pub fn parse(name: &str) -> Option<KeyEvent> {
-    let mut modifiers = KeyModifiers::NONE;
-    let mut rest = name;
-    loop {
-        if let Some(tail) = rest.strip_prefix("Ctrl+") {
-            modifiers |= KeyModifiers::CONTROL;
-            rest = tail;
-        } else if let Some(tail) = rest.strip_prefix("Alt+") {
-            modifiers |= KeyModifiers::ALT;
-            rest = tail;
-        } else if let Some(tail) = rest.strip_prefix("Shift+") {
-            modifiers |= KeyModifiers::SHIFT;
-            rest = tail;
-        } else {
-            break;
-        }
-    }
-    let code = match rest {
-        "Enter" => KeyCode::Enter,
-        "Esc" => KeyCode::Esc,
-        "Tab" if modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
-        "Tab" => KeyCode::Tab,
-        "Backspace" => KeyCode::Backspace,
-        "Delete" => KeyCode::Delete,
-        "Space" => KeyCode::Char(' '),
-        "Up" => KeyCode::Up,
-        "Down" => KeyCode::Down,
-        "Left" => KeyCode::Left,
-        "Right" => KeyCode::Right,
-        "Home" => KeyCode::Home,
-        "End" => KeyCode::End,
-        "PageUp" => KeyCode::PageUp,
-        "PageDown" => KeyCode::PageDown,
-        "F1" => KeyCode::F(1),
-        _ => {
-            let mut chars = rest.chars();
-            let c = chars.next()?;
-            if chars.next().is_some() {
-                return None;
-            }
-            KeyCode::Char(if modifiers.contains(KeyModifiers::CONTROL) {
-                c.to_ascii_lowercase()
-            } else {
-                c
-            })
-        }
-    };
-    Some(KeyEvent::new(code, modifiers))
-}
-
-#[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::string_slice
-)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_key_of_the_table_is_found_where_it_says() {
-        for binding in BINDINGS {
-            for key in binding.keys {
-                let event = parse(key).unwrap_or_else(|| panic!("{key} is no key"));
-                assert_eq!(&name(&event), key);
-                assert_eq!(
-                    lookup(binding.context, &event),
-                    Some(binding.action),
-                    "{key} in {:?}",
-                    binding.context
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn no_key_is_bound_twice_in_a_context() {
-        let mut seen = BTreeSet::new();
-        for binding in BINDINGS {
-            for key in binding.keys {
-                assert!(
-                    seen.insert((binding.context.title(), *key)),
-                    "{key} twice in {:?}",
-                    binding.context
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn enhanced_keyboards_say_shift_with_the_letter() {
-        let event = KeyEvent::new(KeyCode::Char('A'), KeyModifiers::SHIFT);
-        assert_eq!(lookup(Context::Review, &event), Some(Action::AcceptAll));
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@
 //! interface started, so that nothing here reads a clock.
 
 use super::composer::Composer;
+use super::keymap::Keymap;
+use super::overlay::Overlay;
 use super::pane::Pane;
 use super::picker::Picker;
 use super::review::Review;
@@ -168,6 +170,9 @@ pub struct Model {
     pub conversation: Pane,
     pub reasoning: Pane,
     pub look: Look,
+    /// What lies over the panes and has the keys.
+    pub overlay: Option<Overlay>,
+    pub keys: Arc<Keymap>,
     pub running: Option<Running>,
     /// Messages that wait behind the running turn.
     pub queued: Vec<String>,
@@ -189,8 +194,6 @@ pub struct Look {
     pub focus: Focus,
     pub hide_reasoning: bool,
     pub unfolded: bool,
-    /// Rows the help is scrolled by, while it is open.
-    pub help: Option<u16>,
 }
 
 /// When things happened, for what depends on it.
@@ -215,6 +218,8 @@ impl Model {
             conversation: Pane::default(),
             reasoning: Pane::default(),
             look: Look::default(),
+            overlay: None,
+            keys: Arc::default(),
             running: None,
             queued: Vec::new(),
             status,

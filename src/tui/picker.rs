@@ -4,17 +4,25 @@
 //! nothing. What a list is about is its [`Subject`]; what a choice then does is in `update/picker`, with one
 //! arm for each subject. Text is made safe as it enters.
 
-use super::keymap::{self, Action, Context};
+use super::keymap::{Action, Context, Keymap};
 use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+/// More than any match scores.
+const TEXT_FIRST: u32 = 1 << 20;
+
 /// What is chosen from, with what has to be remembered until the choice is made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
     /// The rows are the themes' names; `before` is the one to go back to.
-    Theme { before: String },
+    Theme {
+        before: String,
+    },
+    /// The rows are commands, `/name`, and actions by their names.
+    Palette,
+    Effort,
 }
 
 /// A line of the list.
@@ -139,7 +147,7 @@ impl Picker {
     }
 
     /// `page`: rows that a page key moves by.
-    pub fn key(&mut self, key: &KeyEvent, page: usize) -> Picked {
+    pub fn key(&mut self, keys: &Keymap, key: &KeyEvent, page: usize) -> Picked {
         let plain = !key
             .modifiers
             .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
@@ -159,7 +167,7 @@ impl Picker {
             _ => {}
         }
         let last = self.shown.len().saturating_sub(1);
-        match keymap::lookup(Context::Picker, key) {
+        match keys.lookup(Context::Picker, key) {
             Some(Action::Cancel | Action::ClearInterruptQuit) => Picked::Closed,
             Some(Action::Confirm) => self
                 .chosen()
@@ -223,10 +231,14 @@ impl Picker {
         let mut room = Vec::new();
         let mut found: Vec<(u32, usize)> = Vec::new();
         for (at, row) in self.rows.iter().enumerate() {
-            let haystack = format!("{} {}", row.text, row.detail);
-            if let Some(score) = pattern.score(Utf32Str::new(&haystack, &mut room), &mut matcher) {
-                found.push((score, at));
-            }
+            let both = format!("{} {}", row.text, row.detail);
+            let mut score =
+                |text: &str| pattern.score(Utf32Str::new(text, &mut room), &mut matcher);
+            // What the row is says more than what is told of it.
+            let score = score(&row.text)
+                .map(|score| score + TEXT_FIRST)
+                .or_else(|| score(&both));
+            found.extend(score.map(|score| (score, at)));
         }
         found.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.cmp(second)));
         self.shown = found.into_iter().map(|(_, at)| at).collect();
@@ -262,7 +274,7 @@ mod tests {
     fn keys(picker: &mut Picker, keys: &str) -> Picked {
         let mut last = Picked::Nothing;
         for key in script(keys) {
-            last = picker.key(&key, 2);
+            last = picker.key(&Keymap::default(), &key, 2);
         }
         last
     }

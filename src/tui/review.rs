@@ -4,7 +4,7 @@
 //! renumber the plan's hunks, so decisions are kept by position and become [`Decisions`] only at the end,
 //! and every step that `r` may take back keeps what it changed.
 
-use super::keymap::{self, Action, Context};
+use super::keymap::{Action, Context, Keymap};
 use crate::agent::ReviewId;
 use crate::patch::{Decision, Decisions, Hunk, LineKind, Plan};
 use crate::text;
@@ -109,10 +109,10 @@ impl Review {
         self.items.iter().filter(|i| i.decision.is_none()).count()
     }
 
-    pub fn key(&mut self, key: KeyEvent) -> Outcome {
+    pub fn key(&mut self, keys: &Keymap, key: KeyEvent) -> Outcome {
         self.message = None;
         match &mut self.mode {
-            Mode::Note { line, .. } => match keymap::lookup(Context::Note, &key) {
+            Mode::Note { line, .. } => match keys.lookup(Context::Note, &key) {
                 Some(Action::Confirm) => self.confirm_note(),
                 Some(Action::Cancel) => {
                     self.mode = Mode::Browse;
@@ -130,7 +130,7 @@ impl Review {
                     _ => Outcome::Open,
                 }
             }
-            Mode::Browse => match keymap::lookup(Context::Review, &key) {
+            Mode::Browse => match keys.lookup(Context::Review, &key) {
                 Some(action) => self.act(action),
                 None => Outcome::Ignored,
             },
@@ -187,7 +187,7 @@ impl Review {
                 self.mode = Mode::ConfirmFinish;
                 Outcome::Open
             }
-            Action::Help => Outcome::Help,
+            Action::Command("help") => Outcome::Help,
             Action::HalfPageDown => Outcome::ScrollHalf { down: true },
             Action::HalfPageUp => Outcome::ScrollHalf { down: false },
             _ => Outcome::Ignored,

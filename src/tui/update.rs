@@ -5,10 +5,12 @@
 //! [`super::keymap`]. What the agent says is taken in by [`agent`].
 
 pub mod agent;
+mod choices;
+mod command;
+mod overlay;
 pub mod picker;
 mod review;
 
-use super::command::{self, Command};
 use super::keymap::{self, Action, Context};
 use super::layout;
 use super::model::{Colouring, Dirty, Effect, Focus, Model, Msg, Update};
@@ -16,7 +18,7 @@ use super::pane::Pane;
 use super::theme::choice;
 use crate::agent::AgentCommand;
 use crate::text;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use std::time::Duration;
 
@@ -91,15 +93,15 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
 
 fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let armed = std::mem::take(&mut model.clock.quit_armed);
-    if model.look.help.is_some() {
-        return help_key(model, key, out);
+    if model.overlay.is_some() {
+        return overlay::key(model, key, out);
     }
     if model.picker.is_some() {
         return picker::key(model, key, out);
     }
     if let Some(review) = &mut model.review {
         let typing = model.clock.now < review.opened + REVIEW_GUARD;
-        if review.guarded && typing && is_text(&key) {
+        if review.guarded && typing && is_typed(&key) {
             // The pause must be a pause.
             review.opened = model.clock.now;
             model.composer.key(key);
@@ -116,22 +118,20 @@ fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     if context == Context::Composer && popup_key(model, key, out) {
         return;
     }
-    match keymap::lookup(context, &key) {
+    match model.keys.lookup(context, &key) {
         Some(Action::ClearInterruptQuit) => ctrl_c(model, armed, out),
         Some(action) => act(model, action, key, out),
         None if context == Context::Composer => {
             model.composer.key(key);
-            model.clock.typed = is_text(&key).then_some(model.clock.now);
+            model.clock.typed = is_typed(&key).then_some(model.clock.now);
         }
         None => {}
     }
 }
 
-fn is_text(key: &KeyEvent) -> bool {
-    let plain = !key
-        .modifiers
-        .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    plain && matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace)
+/// A key of writing, as far as it can be told.
+fn is_typed(key: &KeyEvent) -> bool {
+    keymap::is_text(key) || key.code == KeyCode::Backspace
 }
 
 fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
@@ -139,7 +139,7 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
     match action {
         Action::Submit => {
             if !model.composer.take_continuation() {
-                submit(model, out);
+                command::submit(model, out);
             }
         }
         Action::Newline => model.composer.newline(),
@@ -161,10 +161,11 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         Action::Top => focused(model).go_to_top(),
         Action::Bottom => focused(model).follow_tail(),
         Action::UnfoldCards => model.look.unfolded = !model.look.unfolded,
-        Action::Help => model.look.help = Some(0),
+        Action::Command(name) => overlay::run_named(model, name, out),
+        Action::Palette => choices::open_palette(model),
         Action::Redraw => out.effects.push(Effect::Redraw),
         Action::Suspend => out.effects.push(Effect::Suspend),
-        // Handled where they are bound: Ctrl+C above, the rest in reviews.
+        // Handled where they are bound: Ctrl+C above, the rest in reviews, lists and the help.
         Action::ClearInterruptQuit
         | Action::Accept
         | Action::Reject
@@ -177,6 +178,13 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         | Action::NextHunk
         | Action::PreviousHunk
         | Action::Finish
+        | Action::NextFile
+        | Action::PreviousFile
+        | Action::Search
+        | Action::NextMatch
+        | Action::PreviousMatch
+        | Action::Refresh
+        | Action::Close
         | Action::Confirm
         | Action::SaveTheme
         | Action::Cancel => out.dirty = Dirty::No,
@@ -236,64 +244,6 @@ fn focused_height(model: &Model) -> u16 {
     }
 }
 
-fn submit(model: &mut Model, out: &mut Update) {
-    let shown = model.composer.shown();
-    if shown.trim().is_empty() {
-        return;
-    }
-    model.clock.typed = None;
-    match command::parse(&shown) {
-        Some(Ok(command)) => {
-            model.composer.take();
-            run(model, command, out);
-        }
-        Some(Err(problem)) => model
-            .conversation
-            .transcript
-            .problem(&text::prose(&problem)),
-        None => {
-            let text = model.composer.take();
-            out.effects.push(Effect::SaveHistory(text.clone()));
-            out.effects.push(Effect::Agent(AgentCommand::Submit(text)));
-        }
-    }
-    model.conversation.follow_tail();
-}
-
-fn run(model: &mut Model, command: Command, out: &mut Update) {
-    let mut send = |command| out.effects.push(Effect::Agent(command));
-    match command {
-        Command::Help => model.look.help = Some(0),
-        Command::Undo(on_changed) => send(AgentCommand::Undo(on_changed)),
-        Command::Redo(on_changed) => send(AgentCommand::Redo(on_changed)),
-        Command::New => {
-            send(AgentCommand::NewConversation);
-            model.conversation.transcript.clear();
-            model.reasoning.transcript.clear();
-            model.conversation.follow_tail();
-            model.reasoning.follow_tail();
-            model.status.context = None;
-        }
-        Command::Effort(effort) => {
-            send(AgentCommand::SetEffort(effort));
-            model.status.effort = effort;
-            model
-                .conversation
-                .transcript
-                .notice(&format!("reasoning effort: {}", effort.as_str()));
-        }
-        Command::Reasoning => {
-            model.look.hide_reasoning = !model.look.hide_reasoning;
-            if model.look.focus == Focus::Reasoning {
-                model.look.focus = Focus::Composer;
-            }
-        }
-        Command::Theme(Some(name)) => choice::choose(model, &name),
-        Command::Theme(None) => choice::open(model, out),
-        Command::Quit => quit(out),
-    }
-}
-
 /// Keys of the completion popup; `false` when it is closed or leaves the key to the composer.
 fn popup_key(model: &mut Model, key: KeyEvent, out: &mut Update) -> bool {
     let candidates = model.composer.completions();
@@ -307,33 +257,12 @@ fn popup_key(model: &mut Model, key: KeyEvent, out: &mut Update) -> bool {
         KeyCode::Esc => model.composer.close_popup(),
         KeyCode::Tab => model.composer.set(&candidates[choice].text),
         KeyCode::Enter if key.modifiers.is_empty() => {
-            let candidate = &candidates[choice];
-            model.composer.set(&candidate.text);
-            if candidate.complete {
-                submit(model, out);
-            }
+            model.composer.set(&candidates[choice].text);
+            command::submit(model, out);
         }
         _ => return false,
     }
     true
-}
-
-fn help_key(model: &mut Model, key: KeyEvent, out: &mut Update) {
-    let page = model.size.1.saturating_sub(3).max(1);
-    let Some(scroll) = &mut model.look.help else {
-        return;
-    };
-    match keymap::lookup(Context::Pane, &key) {
-        Some(Action::LineUp) => *scroll = scroll.saturating_sub(1),
-        Some(Action::LineDown) => *scroll = scroll.saturating_add(1),
-        Some(Action::PageUp | Action::HalfPageUp) => *scroll = scroll.saturating_sub(page),
-        Some(Action::PageDown | Action::HalfPageDown) => *scroll = scroll.saturating_add(page),
-        Some(Action::Top) => *scroll = 0,
-        Some(Action::Bottom) => *scroll = u16::MAX,
-        Some(Action::Suspend) => out.effects.push(Effect::Suspend),
-        Some(Action::Redraw) => out.effects.push(Effect::Redraw),
-        _ => model.look.help = None,
-    }
 }
 
 fn paste(model: &mut Model, text: &str, out: &mut Update) {
@@ -359,8 +288,8 @@ fn mouse(model: &mut Model, event: MouseEvent, out: &mut Update) {
             return;
         }
     };
-    if let Some(help) = &mut model.look.help {
-        *help = help.saturating_add_signed(i16::try_from(rows).unwrap_or_default());
+    if let Some(open) = &mut model.overlay {
+        open.wheel(rows);
         return;
     }
     if model.picker.is_some() {

@@ -11,6 +11,7 @@ mod themes;
 
 use super::layout::{self, Areas, PROMPT_WIDTH};
 use super::model::{Focus, Model};
+use super::overlay::Overlay;
 use super::pane::{PaneCache, Style};
 use super::picker::Subject;
 use super::theme::{self, Theme};
@@ -43,6 +44,9 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
         cache.review = review::Cache::default();
         cache.theme = model.theme.clone();
     }
+    if model.overlay.is_some() {
+        help::settle(model, layout::areas(model).overlay);
+    }
     if model.review.is_some() {
         review::settle(model, &mut cache.review);
         return;
@@ -73,11 +77,14 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     let areas = layout::areas(model);
     // The terminal may have shrunk since the message about it.
     let areas = clamp(areas, frame.area());
-    if let Some(scroll) = model.look.help {
-        help::view(model, scroll, areas.overlay, frame);
+    if let Some(Overlay::Help(help)) = &model.overlay {
+        help::view(model, help, areas.overlay, frame);
     } else if let Some(open) = &model.picker {
         match open.subject {
             Subject::Theme { .. } => themes::view(model, open, areas.overlay, frame),
+            Subject::Palette | Subject::Effort => {
+                picker::view(model, open, areas.overlay, frame);
+            }
         }
     } else if let Some(review) = &model.review {
         review::view(model, review, &cache.review, areas.overlay, frame);

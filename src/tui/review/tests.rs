@@ -5,6 +5,7 @@
     clippy::string_slice
 )]
 
+use super::super::keymap::Keymap;
 use super::super::testing::{plan, script};
 use super::*;
 use crate::patch::HunkId;
@@ -19,7 +20,7 @@ fn review() -> Review {
 fn press(review: &mut Review, keys: &str) -> Outcome {
     let mut outcome = Outcome::Open;
     for key in script(keys) {
-        outcome = review.key(key);
+        outcome = review.key(&Keymap::default(), key);
     }
     outcome
 }

@@ -5,15 +5,18 @@ use super::super::model::{Effect, Model, Update};
 use super::super::picker::{Picked, Subject};
 use super::super::theme::choice;
 use super::super::view::picker_page;
+use super::choices;
 use crossterm::event::KeyEvent;
+use std::sync::Arc;
 
 /// A key while a list is open.
 pub fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let page = picker_page(model.size.1);
+    let keys = Arc::clone(&model.keys);
     let Some(picker) = &mut model.picker else {
         return;
     };
-    match picker.key(&key, page) {
+    match picker.key(&keys, &key, page) {
         Picked::Other(Action::Suspend) => out.effects.push(Effect::Suspend),
         Picked::Other(Action::Redraw) => out.effects.push(Effect::Redraw),
         picked => came(model, picked, out),
@@ -42,6 +45,8 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
     };
     match picker.subject.clone() {
         Subject::Theme { before } => choice::came(model, picked, &before, out),
+        Subject::Palette => choices::command(model, picked, out),
+        Subject::Effort => choices::effort(model, picked, out),
     }
 }
 

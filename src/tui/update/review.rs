@@ -1,11 +1,12 @@
 //! Keys of an open review, and what a review needs besides them.
 
-use super::super::keymap::{self, Action, Context};
+use super::super::keymap::{Action, Context};
 use super::super::model::{Colouring, Effect, Model, Purpose, Update};
 use super::super::review::Outcome;
-use super::{interrupt, quit};
+use super::{interrupt, overlay, quit};
 use crate::agent::AgentCommand;
 use crossterm::event::KeyEvent;
+use std::sync::Arc;
 
 /// A patch is here or on its way: from now on code is coloured, once the grammars are loaded.
 pub(super) fn want_colours(model: &mut Model, out: &mut Update) {
@@ -17,12 +18,13 @@ pub(super) fn want_colours(model: &mut Model, out: &mut Update) {
 
 pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let half = usize::from(model.size.1 / 3).max(1);
+    let keys = Arc::clone(&model.keys);
     let Some(review) = &mut model.review else {
         return;
     };
-    match review.key(key) {
+    match review.key(&keys, key) {
         Outcome::Open => {}
-        Outcome::Help => model.look.help = Some(0),
+        Outcome::Help => overlay::open_help(model),
         Outcome::Edit(text) => out.effects.push(Effect::Edit(text)),
         Outcome::ScrollHalf { down: true } => {
             review.scroll = (review.scroll + half).min(review.max_scroll)
@@ -42,7 +44,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
                 out.effects.push(Effect::Quit);
             }
         }
-        Outcome::Ignored => match keymap::lookup(Context::Review, &key) {
+        Outcome::Ignored => match keys.lookup(Context::Review, &key) {
             Some(Action::ClearInterruptQuit) if model.purpose == Purpose::Review => quit(out),
             Some(Action::ClearInterruptQuit) => interrupt(model, out),
             Some(Action::PageDown) => {
@@ -51,7 +53,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
             Some(Action::PageUp) => review.scroll = review.scroll.saturating_sub(2 * half),
             Some(Action::Redraw) => out.effects.push(Effect::Redraw),
             Some(Action::Suspend) => out.effects.push(Effect::Suspend),
-            Some(Action::Help) => model.look.help = Some(0),
+            Some(Action::Command("help")) => overlay::open_help(model),
             _ => {}
         },
     }

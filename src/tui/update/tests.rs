@@ -55,10 +55,23 @@ fn keys_when_idle() {
         ("/effort high<Enter>", vec!["effort high".into()], ""),
         ("/eff<Enter>l<Enter>", vec!["effort low".into()], ""),
         ("/eff<Tab>", none(), "/effort "),
-        ("/re<Down><Enter>", none(), ""),
+        ("/rea<Enter>", none(), ""),
         ("/q<Enter>", quit(), ""),
         ("/quit<Esc><Enter>", quit(), ""),
         ("/udno<Enter>", none(), "/udno"),
+        (
+            "/effort<Esc><Enter>hi<Enter>",
+            vec!["effort high".into()],
+            "",
+        ),
+        ("/exit<Enter>", quit(), ""),
+        ("<Ctrl+P>und<Enter>", vec!["undo(refuse)".into()], ""),
+        ("x<Ctrl+P>redraw<Enter>", vec!["redraw".into()], "x"),
+        ("x<Ctrl+P>und<Esc>y", none(), "xy"),
+        ("<Ctrl+P><Ctrl+C>", none(), ""),
+        ("<F1>q<Ctrl+D>", quit(), ""),
+        ("<F1>/undo<Enter>x<Esc><Esc>y", none(), "y"),
+        ("/keys<Enter>qz", none(), "z"),
         ("/usr/bin is gone<Enter>", submit("/usr/bin is gone"), ""),
         ("<Ctrl+Z>", vec!["suspend".into()], ""),
         ("<Ctrl+L>", vec!["redraw".into()], ""),
@@ -219,7 +232,7 @@ fn the_wheel_scrolls_the_pane_under_it() {
             kind: MouseEventKind::ScrollUp,
             column,
             row: 5,
-            modifiers: KeyModifiers::NONE,
+            modifiers: crossterm::event::KeyModifiers::NONE,
         })
     };
     session.send(wheel(100));

@@ -1,6 +1,6 @@
 //! Draws a list to choose from: title and count, the query, the rows around the choice, the keys.
 
-use super::super::keymap::{BINDINGS, Context};
+use super::super::keymap::{Context, Keymap};
 use super::super::model::Model;
 use super::super::picker::{Picker, Row};
 use super::super::theme::Theme;
@@ -12,6 +12,8 @@ use ratatui::widgets::Paragraph;
 
 /// A narrower list shows no details.
 const DETAILS_FROM: usize = 56;
+/// Where no text is wider, the details stand in a column.
+const SHORT: usize = 28;
 /// Title, query and keys.
 const AROUND: u16 = 3;
 
@@ -67,7 +69,10 @@ pub fn view(model: &Model, picker: &Picker, area: Rect, frame: &mut Frame<'_>) {
     }
     frame.render_widget(Paragraph::new(rows(picker, theme, rest)), rest);
     if hints.height > 0 {
-        frame.render_widget(Line::styled(wrap::clip(&keys(), width), theme.dim), hints);
+        frame.render_widget(
+            Line::styled(wrap::clip(&keys(&model.keys), width), theme.dim),
+            hints,
+        );
     }
 }
 
@@ -103,6 +108,10 @@ fn rows(picker: &Picker, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
         };
         return vec![Line::styled(wrap::clip(text, width), theme.dim)];
     }
+    let widest = picker.shown().map(|row| wrap::width(&row.text)).max();
+    let column = widest
+        .filter(|widest| *widest <= SHORT)
+        .map(|widest| widest + 4);
     // The choice stays in the middle but at the ends.
     let from = picker
         .choice()
@@ -113,39 +122,51 @@ fn rows(picker: &Picker, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
         .enumerate()
         .skip(from)
         .take(height)
-        .map(|(at, row)| line(row, at == picker.choice(), width, theme))
+        .map(|(at, row)| line(row, at == picker.choice(), width, column, theme))
         .collect()
 }
 
-fn line(row: &Row, chosen: bool, width: usize, theme: &Theme) -> Line<'static> {
+/// `column`: where details begin, when all texts are short; else they end at the right.
+fn line(
+    row: &Row,
+    chosen: bool,
+    width: usize,
+    column: Option<usize>,
+    theme: &Theme,
+) -> Line<'static> {
     let mark = if chosen { "\u{203a} " } else { "  " };
+    let used = wrap::width(mark) + wrap::width(&row.text) + 2;
     let detail = if width >= DETAILS_FROM && !row.detail.is_empty() {
-        // At least half of the line is the text's.
-        wrap::clip(&row.detail, width / 2)
+        // At least half of the line is the text's, where it needs it.
+        let room = (width / 2).max(width.saturating_sub(used.max(column.unwrap_or(0))));
+        wrap::clip(&row.detail, room)
     } else {
         String::new()
     };
     let room = width.saturating_sub(wrap::width(mark) + wrap::width(&detail) + 2);
     let text = wrap::clip(&row.text, room);
-    let gap = " ".repeat(
-        width.saturating_sub(wrap::width(mark) + wrap::width(&text) + wrap::width(&detail)),
-    );
+    let left = wrap::width(mark) + wrap::width(&text);
+    let gap = match column {
+        Some(column) => column.saturating_sub(left),
+        None => width.saturating_sub(left + wrap::width(&detail)),
+    };
+    let rest = width.saturating_sub(left + gap + wrap::width(&detail));
     let (main, dim) = if chosen {
         (theme.selected, theme.selected)
     } else {
         (theme.text, theme.dim)
     };
     Line::from(vec![
-        Span::styled(format!("{mark}{text}{gap}"), main),
-        Span::styled(detail, dim),
+        Span::styled(format!("{mark}{text}{}", " ".repeat(gap)), main),
+        Span::styled(format!("{detail}{}", " ".repeat(rest)), dim),
     ])
 }
 
-fn keys() -> String {
-    let hints: Vec<String> = BINDINGS
-        .iter()
-        .filter(|b| b.context == Context::Picker && !b.hint.is_empty())
-        .filter_map(|b| Some(format!("{} {}", b.keys.first()?, b.hint)))
+fn keys(keymap: &Keymap) -> String {
+    let hints: Vec<String> = keymap
+        .of_context(Context::Picker)
+        .filter(|row| !row.hint.is_empty())
+        .filter_map(|row| Some(format!("{} {}", row.first()?, row.hint)))
         .collect();
     hints.join(" \u{b7} ")
 }

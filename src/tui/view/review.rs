@@ -1,7 +1,7 @@
 //! Draws a review: the file, the hunk, where one stands, and what the keys do.
 
 use super::super::diff;
-use super::super::keymap::{BINDINGS, Binding, Context};
+use super::super::keymap::{Context, Keymap};
 use super::super::model::Model;
 use super::super::review::{Item, Mode, Review};
 use super::super::syntax::Grammars;
@@ -64,7 +64,7 @@ pub fn settle(model: &mut Model, cache: &mut Cache) {
         cache.lines = body(review, grammars, &model.theme, area.width);
         cache.key = Some(key);
     }
-    let rows = foot(review, &model.theme, area.width).len();
+    let rows = foot(review, &model.keys, &model.theme, area.width).len();
     let height = parts(area, u16::try_from(rows).unwrap_or(u16::MAX))
         .body
         .height;
@@ -116,7 +116,7 @@ fn body(
 
 pub fn view(model: &Model, review: &Review, cache: &Cache, area: Rect, frame: &mut Frame<'_>) {
     let theme = &model.theme;
-    let foot = foot(review, theme, area.width);
+    let foot = foot(review, &model.keys, theme, area.width);
     let parts = parts(area, u16::try_from(foot.len()).unwrap_or(u16::MAX));
     frame.render_widget(title(review, theme, area.width), parts.title);
     frame.render_widget(marks(review, theme, area.width), parts.marks);
@@ -260,7 +260,7 @@ fn marks(review: &Review, theme: &Theme, width: u16) -> Line<'static> {
 }
 
 /// What the keys do, or the question that is open.
-fn foot(review: &Review, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+fn foot(review: &Review, keys: &Keymap, theme: &Theme, width: u16) -> Vec<Line<'static>> {
     let width = usize::from(width);
     let mut out = Vec::new();
     match &review.mode {
@@ -291,38 +291,37 @@ fn foot(review: &Review, theme: &Theme, width: u16) -> Vec<Line<'static>> {
                 wrap::wrap(&Source::plain(message.clone(), theme.warn), width, &mut out);
                 out.truncate(2);
             }
-            out.extend(hints(theme, width));
+            out.extend(hints(keys, theme, width));
         }
     }
     out
 }
 
 /// The key hints, in words where two lines hold them, else the keys alone.
-fn hints(theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let bindings = || {
-        BINDINGS
-            .iter()
-            .filter(|b| b.context == Context::Review && !b.hint.is_empty())
-    };
-    let with_words = |b: &Binding| format!("{} {}", b.keys[0], b.hint);
+fn hints(keys: &Keymap, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let bound: Vec<(&str, &str)> = keys
+        .of_context(Context::Review)
+        .filter(|row| !row.hint.is_empty())
+        .filter_map(|row| Some((row.first()?, row.hint)))
+        .collect();
     let mut lines: Vec<Line<'static>> = vec![Line::default()];
     let mut used = 0;
-    for binding in bindings() {
-        let cells = wrap::width(&with_words(binding)) + 2;
+    for (key, hint) in &bound {
+        let cells = wrap::width(key) + wrap::width(hint) + 3;
         if used + cells > width + 2 && used > 0 {
             lines.push(Line::default());
             used = 0;
         }
         if let Some(line) = lines.last_mut() {
-            line.push_span(Span::styled(binding.keys[0], theme.key));
-            line.push_span(Span::styled(format!(" {}  ", binding.hint), theme.dim));
+            line.push_span(Span::styled((*key).to_owned(), theme.key));
+            line.push_span(Span::styled(format!(" {hint}  "), theme.dim));
         }
         used += cells;
     }
     if lines.len() <= 2 {
         return lines;
     }
-    let keys: Vec<&str> = bindings().map(|b| b.keys[0]).collect();
+    let keys: Vec<&str> = bound.iter().map(|(key, _)| *key).collect();
     vec![Line::from(vec![
         Span::styled(keys.join(" "), theme.key),
         Span::styled(

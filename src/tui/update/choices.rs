@@ -1,0 +1,104 @@
+//! Lists that run a command: the palette, and the commands that ask for their argument.
+
+use super::super::command::{COMMANDS, Command};
+use super::super::keymap::{Action, Context};
+use super::super::model::{Model, Update};
+use super::super::picker::{Picked, Picker, Row, Subject};
+use super::{act, command, overlay};
+use crate::conversation::Effort;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Every command, and what else a key can do from everywhere.
+pub(super) fn open_palette(model: &mut Model) {
+    let row = |name: &str, doc: &str, keys: &str| {
+        let detail = match keys {
+            "" => doc.to_owned(),
+            keys => format!("{doc} \u{b7} {keys}"),
+        };
+        Row::new(name, name, &detail)
+    };
+    let commands = COMMANDS.iter().map(|spec| {
+        let keys = model.keys.of_command(spec.name).join(" ");
+        row(&format!("/{}", spec.name), spec.doc, &keys)
+    });
+    let actions = everywhere(model).map(|(action, doc, keys)| row(&action.name(), doc, &keys));
+    let rows = commands.chain(actions).collect();
+    model.picker = Some(Picker::new(Subject::Palette, "Commands", rows));
+}
+
+fn everywhere(model: &Model) -> impl Iterator<Item = (Action, &'static str, String)> {
+    model
+        .keys
+        .of_context(Context::Everywhere)
+        .filter(|row| {
+            // Ctrl+C does what its moment asks for; /quit is in the list.
+            let momentary = [Action::Palette, Action::ClearInterruptQuit].contains(&row.action);
+            row.action.command().is_none() && !momentary
+        })
+        .map(|row| (row.action, row.doc, row.keys()))
+}
+
+pub(super) fn command(model: &mut Model, picked: Picked, out: &mut Update) {
+    let Some(name) = chosen(model, picked) else {
+        return;
+    };
+    if let Some(name) = name.strip_prefix('/') {
+        return overlay::run_named(model, name, out);
+    }
+    let action = everywhere(model).find(|(action, _, _)| action.name() == name);
+    if let Some((action, _, _)) = action {
+        let no_key = KeyEvent::new(KeyCode::Null, KeyModifiers::NONE);
+        act(model, action, no_key, out);
+    }
+}
+
+pub(super) fn open_efforts(model: &mut Model) {
+    let rows = [
+        (Effort::Low, "short thoughts, fast answers"),
+        (Effort::Medium, "what most tasks need"),
+        (Effort::High, "long thoughts, for hard tasks"),
+    ];
+    let now = model.status.effort;
+    let rows = rows.map(|(effort, doc)| {
+        let name = effort.as_str();
+        Row::new(name, &marked(name, effort == now), doc)
+    });
+    let mut picker = Picker::new(Subject::Effort, "Reasoning effort", rows.into());
+    picker.choose(now.as_str());
+    model.picker = Some(picker);
+}
+
+pub(super) fn effort(model: &mut Model, picked: Picked, out: &mut Update) {
+    let efforts = [Effort::Low, Effort::Medium, Effort::High];
+    let name = chosen(model, picked);
+    if let Some(effort) = efforts
+        .into_iter()
+        .find(|e| name.as_deref() == Some(e.as_str()))
+    {
+        command::run(model, Command::Effort(Some(effort)), out);
+    }
+}
+
+/// A row of what can be set, and whether it is set now.
+fn marked(name: &str, now: bool) -> String {
+    if now {
+        format!("{name} (now)")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The row that was chosen; the list closes with it, or without.
+fn chosen(model: &mut Model, picked: Picked) -> Option<String> {
+    match picked {
+        Picked::Chosen(id) => {
+            model.picker = None;
+            Some(id)
+        }
+        Picked::Closed => {
+            model.picker = None;
+            None
+        }
+        Picked::Nothing | Picked::Moved | Picked::Other(_) => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! Sending what the composer holds, and running the slash commands.
+
+use super::super::command::{self, Command};
+use super::super::model::{Effect, Focus, Model, Update};
+use super::super::theme::choice;
+use super::{choices, overlay, quit};
+use crate::agent::AgentCommand;
+use crate::text;
+
+pub(super) fn submit(model: &mut Model, out: &mut Update) {
+    let shown = model.composer.shown();
+    if shown.trim().is_empty() {
+        return;
+    }
+    model.clock.typed = None;
+    match command::parse(&shown) {
+        Some(Ok(command)) => {
+            model.composer.take();
+            run(model, command, out);
+        }
+        Some(Err(problem)) => model
+            .conversation
+            .transcript
+            .problem(&text::prose(&problem)),
+        None => {
+            let text = model.composer.take();
+            out.effects.push(Effect::SaveHistory(text.clone()));
+            out.effects.push(Effect::Agent(AgentCommand::Submit(text)));
+        }
+    }
+    model.conversation.follow_tail();
+}
+
+pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
+    let mut send = |command| out.effects.push(Effect::Agent(command));
+    match command {
+        Command::Help => overlay::open_help(model),
+        Command::Keys => overlay::open_keys(model),
+        Command::Undo(on_changed) => send(AgentCommand::Undo(on_changed)),
+        Command::Redo(on_changed) => send(AgentCommand::Redo(on_changed)),
+        Command::New => {
+            send(AgentCommand::NewConversation);
+            model.conversation.transcript.clear();
+            model.reasoning.transcript.clear();
+            model.conversation.follow_tail();
+            model.reasoning.follow_tail();
+            model.status.context = None;
+        }
+        Command::Effort(None) => choices::open_efforts(model),
+        Command::Effort(Some(effort)) => {
+            send(AgentCommand::SetEffort(effort));
+            model.status.effort = effort;
+            let told = format!("reasoning effort: {}", effort.as_str());
+            model.conversation.transcript.notice(&told);
+        }
+        Command::Reasoning => {
+            model.look.hide_reasoning = !model.look.hide_reasoning;
+            if model.look.focus == Focus::Reasoning {
+                model.look.focus = Focus::Composer;
+            }
+        }
+        Command::Theme(Some(name)) => choice::choose(model, &name),
+        Command::Theme(None) => choice::open(model, out),
+        Command::Model(_)
+        | Command::Approvals(_)
+        | Command::Diff
+        | Command::Compact
+        | Command::Copy
+        | Command::Export(_)
+        | Command::Resume(_)
+        | Command::Fork
+        | Command::Status
+        | Command::Doctor => {
+            let told = "this command is not in this build";
+            model.conversation.transcript.problem(told);
+        }
+        Command::Quit => quit(out),
+    }
+}

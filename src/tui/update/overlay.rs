@@ -1,0 +1,91 @@
+//! Keys of what lies over the panes, and opening it.
+
+use super::super::command;
+use super::super::keymap::{Action, Context, is_text};
+use super::super::model::{Effect, Model, Update};
+use super::super::overlay::Overlay;
+use super::super::overlay::help::{Help, Topic};
+use super::command as commands;
+use crate::text;
+use crossterm::event::{KeyCode, KeyEvent};
+use std::sync::Arc;
+
+pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
+    let keys = Arc::clone(&model.keys);
+    let page = i64::from(model.size.1.saturating_sub(3).max(2));
+    let context = match &model.overlay {
+        None => return,
+        Some(Overlay::Help(_)) => Context::Help,
+    };
+    let action = keys.lookup(context, &key);
+    match action {
+        Some(Action::Suspend) => return out.effects.push(Effect::Suspend),
+        Some(Action::Redraw) => return out.effects.push(Effect::Redraw),
+        Some(Action::ClearInterruptQuit) => {
+            model.overlay = None;
+            return;
+        }
+        _ => {}
+    }
+    match &mut model.overlay {
+        None => {}
+        Some(Overlay::Help(help)) => {
+            if help_key(help, action, key, page) {
+                model.overlay = None;
+            }
+        }
+    }
+}
+
+/// Whether the help is closed by it.
+fn help_key(help: &mut Help, action: Option<Action>, key: KeyEvent, page: i64) -> bool {
+    if help.typing {
+        match key.code {
+            KeyCode::Enter => help.typing = false,
+            KeyCode::Esc => {
+                help.typing = false;
+                help.edit_filter(String::clear);
+            }
+            KeyCode::Backspace => help.edit_filter(|filter| {
+                filter.pop();
+            }),
+            KeyCode::Char(c) if is_text(&key) && !text::is_unsafe(c) => {
+                help.edit_filter(|filter| filter.push(c));
+            }
+            _ => {}
+        }
+        return false;
+    }
+    match action {
+        Some(Action::LineUp) => help.scroll_by(-1),
+        Some(Action::LineDown) => help.scroll_by(1),
+        Some(Action::HalfPageUp) => help.scroll_by(-page / 2),
+        Some(Action::HalfPageDown) => help.scroll_by(page / 2),
+        Some(Action::PageUp) => help.scroll_by(-page),
+        Some(Action::PageDown) => help.scroll_by(page),
+        Some(Action::Top) => help.scroll = 0,
+        Some(Action::Bottom) => help.scroll = help.max_scroll,
+        Some(Action::Search) => help.typing = true,
+        Some(Action::Close) if help.filter.is_empty() => return true,
+        Some(Action::Close) => help.edit_filter(String::clear),
+        _ => {}
+    }
+    false
+}
+
+/// Runs a command without an argument, from a key or the palette.
+pub(super) fn run_named(model: &mut Model, name: &str, out: &mut Update) {
+    match command::parse(&format!("/{name}")) {
+        Some(Ok(command)) => commands::run(model, command, out),
+        Some(Err(problem)) => model.conversation.transcript.problem(&problem),
+        None => {}
+    }
+}
+
+pub(super) fn open_help(model: &mut Model) {
+    model.overlay = Some(Overlay::Help(Help::about(Topic::Everything)));
+}
+
+pub(super) fn open_keys(model: &mut Model) {
+    model.overlay = Some(Overlay::Help(Help::about(Topic::Keys)));
+}
