@@ -27,13 +27,12 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
         }
         _ => {}
     }
-    match &mut model.overlay {
-        None => {}
-        Some(Overlay::Help(help)) => {
-            if help_key(help, action, key, page) {
-                model.overlay = None;
-            }
-        }
+    let closed = match &mut model.overlay {
+        None => false,
+        Some(Overlay::Help(help)) => help_key(help, action, key, page),
+    };
+    if closed {
+        model.overlay = None;
     }
 }
 
