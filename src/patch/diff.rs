@@ -81,6 +81,16 @@ impl Ops {
         let (old_from, new_from) = (old_range.start, new_range.start);
         let old = old.get(old_range).unwrap_or_default();
         let new = new.get(new_range).unwrap_or_default();
+        if let ([one], [other]) = (old, new)
+            && one != other
+        {
+            return self.0.push(DiffOp::Replace {
+                old_index: old_from,
+                old_len: 1,
+                new_index: new_from,
+                new_len: 1,
+            });
+        }
         // Lines as numbers: Myers compares the same ones many times.
         let mut numbers: FxHashMap<&[u8], usize> = FxHashMap::default();
         let mut both = Vec::with_capacity(old.len() + new.len());

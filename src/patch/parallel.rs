@@ -2,12 +2,17 @@
 //! the items are few.
 
 use std::num::NonZero;
+use std::sync::LazyLock;
 use std::thread;
 
 /// Fewer items than this are not worth a thread.
 const FEW: usize = 8;
 /// More threads than this wait for the same disk.
 const MOST_THREADS: usize = 8;
+
+/// Asked once: the answer is read from files.
+static CORES: LazyLock<usize> =
+    LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
 /// `work` of every item, in their order.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -20,13 +25,9 @@ pub(super) fn map_each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + S
 }
 
 fn on_threads<T: Sync, R: Send>(items: &[T], most: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    // How many cores there are is read from files, so it is only asked where it matters.
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = most.min(MOST_THREADS);
-    let threads = if threads < 2 {
-        threads
-    } else {
-        threads.min(cores())
+    let threads = match most.min(MOST_THREADS) {
+        threads @ (0 | 1) => threads,
+        threads => threads.min(*CORES),
     };
     if threads < 2 {
         return items.iter().map(work).collect();

@@ -161,7 +161,8 @@ impl Bundle {
 
 type Images<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
 
-/// A hunk with one unchanged line at either end instead of three: what libgit2 gets it also hashes.
+/// A hunk without the unchanged lines at its ends: what libgit2 gets it also hashes, four times. Where nothing would
+/// be left of its old or its new side, one unchanged line stays at either end: it says where the hunk belongs.
 struct Core<'a> {
     lines: &'a [HunkLine],
     /// Where they begin in the images, from 0.
@@ -173,8 +174,10 @@ fn core(hunk: &Hunk) -> Core<'_> {
     let unchanged = |line: &&HunkLine| line.kind == LineKind::Context;
     let before = hunk.lines.iter().take_while(unchanged).count();
     let after = hunk.lines.iter().rev().take_while(unchanged).count();
-    let from = before.saturating_sub(1);
-    let to = hunk.lines.len() - after.saturating_sub(1);
+    let has = |kind| hunk.lines.iter().any(|line| line.kind == kind);
+    let kept = usize::from(!has(LineKind::Removed) || !has(LineKind::Added));
+    let from = before.saturating_sub(kept);
+    let to = hunk.lines.len() - after.saturating_sub(kept);
     Core {
         lines: hunk.lines.get(from..to).unwrap_or_default(),
         old: hunk.old_range().start + from,

@@ -72,10 +72,9 @@ impl<'a> Text<'a> {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let lines: Vec<Line<'a>> = line_ranges(text.as_bytes())
-            .filter_map(|range| text.get(range))
-            .map(Line::of)
-            .collect();
+        let mut lines: Vec<Line<'a>> = Vec::with_capacity(text.len() / USUAL_LINE + 1);
+        let texts = line_ranges(text.as_bytes()).filter_map(|range| text.get(range));
+        lines.extend(texts.map(Line::of));
         let count = |ending| lines.iter().filter(|line| line.ending == ending).count();
         let dominant = match count(Ending::Lf).cmp(&count(Ending::CrLf)) {
             Ordering::Greater => Some(Ending::Lf),
@@ -102,7 +101,13 @@ impl<'a> Text<'a> {
                 .last()
                 .is_none_or(|line| line.ending != Ending::None)
         });
-        let mut out = Image::new(self.bom);
+        let lengths = self
+            .lines
+            .iter()
+            .map(|line| line.text.len() + LONGEST_ENDING);
+        let added = changes.iter().flat_map(|(_, added)| added);
+        let added = added.map(|line| line.len() + LONGEST_ENDING);
+        let mut out = Image::new(self.bom, lengths.chain(added).sum());
         let end_of_file = self.lines.len()..self.lines.len();
         let inner = self.ending_of(&end_of_file, 0);
         let mut differing: Vec<LineChange> = Vec::with_capacity(changes.len());
@@ -182,6 +187,9 @@ fn joined(changes: Vec<LineChange>) -> Vec<LineChange> {
     out
 }
 
+/// Bytes of CR LF.
+const LONGEST_ENDING: usize = 2;
+
 /// Lines on their way to bytes. An ending is written when the next line comes: only then it is no last one.
 struct Image {
     bytes: Vec<u8>,
@@ -190,9 +198,13 @@ struct Image {
 }
 
 impl Image {
-    fn new(bom: bool) -> Self {
+    /// `capacity`: bytes without the BOM.
+    fn new(bom: bool, capacity: usize) -> Self {
+        let bom = if bom { BOM } else { "" };
+        let mut bytes = Vec::with_capacity(bom.len() + capacity);
+        bytes.extend_from_slice(bom.as_bytes());
         Self {
-            bytes: if bom { BOM.into() } else { Vec::new() },
+            bytes,
             lines: 0,
             pending: None,
         }

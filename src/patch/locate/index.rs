@@ -79,6 +79,8 @@ struct Keyed {
 
 /// For so many searches a pass over the file each costs less than sorting its lines.
 const FEW: usize = 6;
+/// Lines of a file whose sorting costs no more than one pass.
+const SHORT: usize = 1024;
 /// A line of the file that is no line of the pattern.
 const ELSE: u32 = u32::MAX;
 
@@ -91,7 +93,8 @@ impl Keyed {
     /// The sorted list, once it is worth its making.
     fn sorted(&mut self, key: LineKey, file: &[&str]) -> Option<&[u64]> {
         self.searches += 1;
-        if self.searches > FEW && self.sorted.is_none() {
+        let worth_it = self.searches > FEW || (self.searches > 1 && file.len() <= SHORT);
+        if worth_it && self.sorted.is_none() {
             let hashes = self.hashes(key, file).iter().copied();
             let mut sorted: Vec<u64> = hashes
                 .zip(0u32..)
