@@ -1,53 +1,38 @@
-//! The same work on many items, on as many threads as the machine has cores. In order, and on this thread alone where
-//! the items are few.
+//! The same work on many items, on rayon's threads. In order, and on this thread alone where the items are few.
 
-use std::num::NonZero;
-use std::sync::LazyLock;
-use std::thread;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _,
+};
 
-/// Fewer items than this are not worth a thread.
+/// Fewer items than this are not worth another thread.
 const FEW: usize = 8;
-/// More threads than this wait for the same disk.
-const MOST_THREADS: usize = 8;
-
-/// Asked once: the answer is read from files.
-static CORES: LazyLock<usize> =
-    LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
 /// `work` of every item, in their order.
-pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    on_threads(items, items.len().div_ceil(FEW), work)
+pub(super) fn map<'a, T: Sync, R: Send>(
+    items: &'a [T],
+    work: impl Fn(&'a T) -> R + Send + Sync,
+) -> Vec<R> {
+    shared_out(items, FEW, work)
 }
 
 /// As [`map`], for items of which each is worth a thread.
-pub(super) fn map_each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    on_threads(items, items.len(), work)
+pub(super) fn map_each<'a, T: Sync, R: Send>(
+    items: &'a [T],
+    work: impl Fn(&'a T) -> R + Send + Sync,
+) -> Vec<R> {
+    shared_out(items, 1, work)
 }
 
-fn on_threads<T: Sync, R: Send>(items: &[T], most: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = match most.min(MOST_THREADS) {
-        threads @ (0 | 1) => threads,
-        threads => threads.min(*CORES),
-    };
-    if threads < 2 {
+/// `least`: items that stay together on one thread.
+fn shared_out<'a, T: Sync, R: Send>(
+    items: &'a [T],
+    least: usize,
+    work: impl Fn(&'a T) -> R + Send + Sync,
+) -> Vec<R> {
+    if items.len() <= least {
         return items.iter().map(work).collect();
     }
-    let work = &work;
-    thread::scope(|scope| {
-        let (first, others) = items.split_at(items.len().div_ceil(threads));
-        let running: Vec<_> = others
-            .chunks(first.len())
-            .map(|some| scope.spawn(move || some.iter().map(work).collect::<Vec<R>>()))
-            .collect();
-        let mut done: Vec<R> = first.iter().map(work).collect();
-        for other in running {
-            match other.join() {
-                Ok(some) => done.extend(some),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    })
+    items.par_iter().with_min_len(least).map(work).collect()
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl Decisions {
 
 /// The post-image of every file with only the accepted hunks in it, in plan order.
 pub fn selected(plan: &Plan, decisions: &Decisions) -> Result<Vec<Vec<u8>>, SelectError> {
-    let images: Vec<_> = plan.files.iter().map(diff::images).collect();
+    let images = parallel::map(&plan.files, diff::images);
     let bundles = bundles(plan, &images, decisions);
     let mut results: Vec<Vec<u8>> = plan
         .files

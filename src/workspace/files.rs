@@ -14,6 +14,7 @@ use cap_fs_ext::{
 };
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use std::io::{self, Read as _};
+use std::ops::Deref;
 
 /// Largest file that [`Workspace::read`] takes into memory.
 pub const MAX_READ: u64 = 64 * 1024 * 1024;
@@ -31,6 +32,24 @@ pub struct FileContent {
 pub struct FileMetadata {
     pub len: u64,
     pub mode: u32,
+}
+
+/// A folder of the workspace, open.
+pub(super) enum Folder<'a> {
+    /// Held open by the workspace itself.
+    Root(&'a Dir),
+    Below(Dir),
+}
+
+impl Deref for Folder<'_> {
+    type Target = Dir;
+
+    fn deref(&self) -> &Dir {
+        match self {
+            Self::Root(dir) => dir,
+            Self::Below(dir) => dir,
+        }
+    }
 }
 
 impl Workspace {
@@ -152,17 +171,17 @@ impl Workspace {
     }
 
     /// The folder of `path`, opened part by part; `None` when a part does not exist.
-    pub(super) fn parent(&self, path: &WorkspacePath) -> Result<Option<Dir>, WorkspaceError> {
+    pub(super) fn parent(
+        &self,
+        path: &WorkspacePath,
+    ) -> Result<Option<Folder<'_>>, WorkspaceError> {
         self.refuse_reserved(path)?;
-        let mut dir = self
-            .dir
-            .try_clone()
-            .map_err(io_error(path, "opening its folder"))?;
+        let mut dir = Folder::Root(&self.dir);
         for folder in path.ancestors() {
             let name = folder.split_name().1;
             let at = || shown(folder.as_str());
             dir = match dir.open_dir_nofollow(name) {
-                Ok(next) => next,
+                Ok(next) => Folder::Below(next),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
                     return Err(match dir.symlink_metadata(name) {

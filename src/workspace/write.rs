@@ -7,6 +7,7 @@
 //! steps, so that a patch may have more files than a process may have handles.
 
 use super::error::io_error;
+use super::files::Folder;
 use super::{Workspace, WorkspaceError, WorkspacePath};
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions};
@@ -288,7 +289,7 @@ impl Staged<'_> {
         }
     }
 
-    fn parent(&self) -> Result<Dir, WorkspaceError> {
+    fn parent(&self) -> Result<Folder<'_>, WorkspaceError> {
         let missing = || WorkspaceError::NotFound {
             path: self.path.clone(),
         };

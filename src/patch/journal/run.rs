@@ -232,38 +232,35 @@ impl Journal {
         transitions: &[Transition],
         staged: &mut Vec<(Staged<'a>, bool)>,
     ) -> Result<(), JournalError> {
-        let mut batch = Vec::with_capacity(SYNC_BATCH.min(transitions.len()));
-        let mut stage = |staged: &mut Vec<(Staged<'a>, bool)>| {
-            for (index, transition) in transitions.iter().enumerate() {
-                let Some(after) = transition.after.as_ref().filter(|_| !transition.is_still())
-                else {
-                    continue;
-                };
-                self.step_point()?;
-                let token = file_token(begin, index);
-                let mode = after.write_mode();
+        let wanted: Vec<(usize, &Transition, &State)> = transitions
+            .iter()
+            .enumerate()
+            .filter(|(_, transition)| !transition.is_still())
+            .filter_map(|(index, transition)| Some((index, transition, transition.after.as_ref()?)))
+            .collect();
+        for batch in wanted.chunks(SYNC_BATCH) {
+            batch.iter().try_for_each(|_| self.step_point())?;
+            let results = parallel::map(batch, |(index, transition, after)| {
+                let (mode, token) = (after.write_mode(), file_token(begin, *index));
                 let file = workspace.stage(&transition.path, &after.bytes, mode, &token)?;
-                batch.push((file, transition.before.is_some()));
-                if batch.len() == SYNC_BATCH {
-                    self.sync_batch(&mut batch, staged)?;
+                Ok::<_, WorkspaceError>((file, transition.before.is_some()))
+            });
+            // What failed half way is discarded with the rest.
+            let from = staged.len();
+            let mut failed = None;
+            for result in results {
+                match result {
+                    Ok(file) => staged.push(file),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            self.sync_batch(&mut batch, staged)
-        };
-        let result = stage(staged);
-        // What failed half way is discarded with the rest.
-        staged.append(&mut batch);
-        result
-    }
-
-    fn sync_batch<'a>(
-        &self,
-        batch: &mut Vec<(Staged<'a>, bool)>,
-        staged: &mut Vec<(Staged<'a>, bool)>,
-    ) -> Result<(), JournalError> {
-        self.step_point()?;
-        sync_staged(batch.iter_mut().map(|(staged, _)| staged))?;
-        staged.append(batch);
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+            self.step_point()?;
+            let new = staged.get_mut(from..).unwrap_or_default();
+            sync_staged(new.iter_mut().map(|(staged, _)| staged))?;
+        }
         Ok(())
     }
 

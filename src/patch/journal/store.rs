@@ -7,12 +7,14 @@
 
 use super::JournalError;
 use super::legacy::Legacy;
-use super::record::{Entry, Image, Place};
+use super::record::{self, Image, Place};
 use super::run::{Mode, State};
 use crate::patch::parallel;
+use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -202,7 +204,7 @@ impl Store {
     }
 
     /// Bytes on disk of a checkpoint's images.
-    pub fn size(&self, entry: &Entry) -> u64 {
+    pub fn size(&self, entry: &record::Entry) -> u64 {
         let packs: u64 = entry
             .packs()
             .into_iter()
@@ -213,7 +215,7 @@ impl Store {
     }
 
     /// Removes every image that none of `entries` needs.
-    pub fn sweep(&self, entries: &[Arc<Entry>]) {
+    pub fn sweep(&self, entries: &[Arc<record::Entry>]) {
         let needed: BTreeSet<&str> = entries.iter().flat_map(|entry| entry.packs()).collect();
         for found in fs::read_dir(&self.packs).into_iter().flatten().flatten() {
             if let Some(pack) = found.file_name().to_str()
@@ -234,38 +236,49 @@ fn is_pack_name(name: &str) -> bool {
 
 /// Equal images, such as those of a file that only moves, are written once.
 fn write_pack(file: &mut File, pack: &str, states: &[&State]) -> io::Result<Vec<Image>> {
-    let mut known: HashMap<String, u64> = HashMap::new();
+    let (blobs, offsets) = rayon::join(
+        || parallel::map(states, |state| hex::encode(Sha256::digest(&state.bytes))),
+        || write_images(file, states),
+    );
+    let images = states.iter().zip(blobs).zip(offsets?);
+    Ok(images
+        .map(|((state, blob), offset)| {
+            let (mode, new) = match state.mode {
+                Mode::Exact(mode) => (mode, false),
+                Mode::New { executable: false } => (0o644, true),
+                Mode::New { executable: true } => (0o755, true),
+            };
+            Image {
+                blob,
+                mode,
+                new,
+                at: Some(Place {
+                    pack: pack.to_owned(),
+                    offset,
+                    len: state.bytes.len() as u64,
+                }),
+            }
+        })
+        .collect())
+}
+
+/// Where in the file each image begins.
+fn write_images(file: &mut File, states: &[&State]) -> io::Result<Vec<u64>> {
+    let mut known: FxHashMap<&[u8], u64> = FxHashMap::default();
     let mut end = 0;
-    let mut images = Vec::with_capacity(states.len());
+    let mut offsets = Vec::with_capacity(states.len());
     let mut file = io::BufWriter::with_capacity(1 << 18, file);
-    let blobs = parallel::map(states, |state| hex::encode(Sha256::digest(&state.bytes)));
-    for (state, blob) in states.iter().zip(blobs) {
-        let len = state.bytes.len() as u64;
-        let offset = match known.get(&blob) {
-            Some(offset) => *offset,
-            None => {
+    for state in states {
+        let offset = match known.entry(&state.bytes) {
+            Entry::Occupied(twin) => *twin.get(),
+            Entry::Vacant(new) => {
                 file.write_all(&state.bytes)?;
-                known.insert(blob.clone(), end);
-                end += len;
-                end - len
+                end += state.bytes.len() as u64;
+                *new.insert(end - state.bytes.len() as u64)
             }
         };
-        let (mode, new) = match state.mode {
-            Mode::Exact(mode) => (mode, false),
-            Mode::New { executable: false } => (0o644, true),
-            Mode::New { executable: true } => (0o755, true),
-        };
-        images.push(Image {
-            blob,
-            mode,
-            new,
-            at: Some(Place {
-                pack: pack.to_owned(),
-                offset,
-                len,
-            }),
-        });
+        offsets.push(offset);
     }
     file.flush()?;
-    Ok(images)
+    Ok(offsets)
 }
