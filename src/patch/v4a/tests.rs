@@ -199,6 +199,12 @@ fn patch() -> impl Strategy<Value = Patch> {
                 .into_iter()
                 .map(|(kind, text)| PatchLine { kind, text })
                 .collect();
+            // Above the first line of a hunk an indented `@@` is a header, and cannot be that line.
+            if let Some(first) = lines.first_mut()
+                && first.text.trim_start().starts_with("@@")
+            {
+                first.kind = PatchLineKind::Removed;
+            }
             // Something has to change, and an indented end marker is a doubt of its own.
             lines.push(PatchLine {
                 kind: PatchLineKind::Added,
