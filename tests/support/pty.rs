@@ -65,6 +65,16 @@ impl Pty {
         self.parser.lock().unwrap().screen().contents()
     }
 
+    /// Row and column, from 0.
+    pub fn cursor(&self) -> (u16, u16) {
+        self.parser.lock().unwrap().screen().cursor_position()
+    }
+
+    /// How many bytes came so far.
+    pub fn received(&self) -> usize {
+        self.bytes.lock().unwrap().len()
+    }
+
     /// The screen as a picture.
     pub fn svg(&self) -> String {
         super::picture::svg(self.parser.lock().unwrap().screen())
