@@ -24,7 +24,7 @@ use crate::config::{Config, Layers, Paths};
 use crate::engine::EngineError;
 use crate::engine::models::{ModelPlaces, resolve};
 use crate::text;
-use crate::tui::TuiError;
+use crate::tui::{Keymap, TuiError};
 use crate::workspace::Workspace;
 use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser};
@@ -46,6 +46,7 @@ pub struct Setup {
     pub streams: Streams,
     /// `$VISUAL`, else `$EDITOR`, else `vi`.
     pub editor: String,
+    pub keys: Arc<Keymap>,
     /// `NO_COLOR` is set, or `TERM` is `dumb`.
     pub no_color: bool,
 }
@@ -260,6 +261,7 @@ fn once_prompt(prompt: Option<String>, stdin_terminal: bool) -> anyhow::Result<S
 fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
     let paths = Paths::from_env().context("there is no home folder; set HOME or DESCANT_HOME")?;
     let config = config(args, &paths).map_err(|e| UsageError(e.to_string()))?;
+    let keys = Keymap::with(&config.keys).map_err(|e| UsageError(e.to_string()))?;
     if let Some(url) = &args.server {
         bail!(EngineError::Unavailable {
             model: url.clone(),
@@ -295,6 +297,7 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
         editor: var("VISUAL")
             .or_else(|| var("EDITOR"))
             .unwrap_or_else(|| "vi".to_owned()),
+        keys: Arc::new(keys),
         no_color: match args.color {
             ColorChoice::Never => true,
             ColorChoice::Always => false,

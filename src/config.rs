@@ -6,10 +6,12 @@
 //! and one row of [`KEYS`].
 
 mod edit;
+mod keys;
 mod layers;
 mod paths;
 
 pub use edit::set;
+pub use keys::{KeySetting, Meant};
 pub use layers::{ConfigError, Layers};
 pub use paths::{Paths, create_private_dir};
 
@@ -79,6 +81,9 @@ pub struct Config {
     pub sampling: SamplingConfig,
     pub sandbox: SandboxSettings,
     pub journal: JournalSettings,
+    /// Keys as the user wants them, not checked yet.
+    #[serde(skip)]
+    pub keys: Vec<KeySetting>,
 }
 
 /// OpenAI's recommended defaults for GPT-OSS.
@@ -124,6 +129,7 @@ impl Default for Config {
             sampling: SamplingConfig::default(),
             sandbox: SandboxSettings::default(),
             journal: JournalSettings::default(),
+            keys: Vec::new(),
         }
     }
 }

@@ -49,9 +49,11 @@ use crate::agent::{AgentCommand, AgentEvent};
 use crate::conversation::Effort;
 use crate::patch::{Decisions, Plan};
 use crate::text;
+pub use keymap::{Keymap, RebindError};
 use model::{Model, ModelState, Msg, Purpose, Status};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
 use terminal::Screen;
 use theme::catalogue::Themes;
 use theme::depth::{ColourHints, Depth};
@@ -77,6 +79,8 @@ pub struct TuiOptions {
     pub editor: String,
     /// Where sent messages are kept for Up; `None` keeps none.
     pub history_file: Option<PathBuf>,
+    /// Keys as the user wants them.
+    pub keys: Arc<Keymap>,
     /// A first message, sent at once.
     pub prompt: Option<String>,
 }
@@ -167,7 +171,8 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         workspace: text::label(&workspace.to_string_lossy()),
         sandbox: None,
     };
-    let model = Model::new(size, themes, status);
+    let mut model = Model::new(size, themes, status);
+    model.keys = options.keys;
     let loop_options = event_loop::Options {
         history_file: options.history_file,
         config: options.config,

@@ -237,6 +237,7 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
         workspace: setup.workspace.root().to_owned(),
         model: setup.model(),
         editor: setup.editor.clone(),
+        keys: Arc::clone(&setup.keys),
         history_file: None,
         prompt,
     }

@@ -1,6 +1,7 @@
 //! Reading the layers and putting them together. Each is checked by itself, so that an error can say which
 //! one is wrong.
 
+use super::keys::{self, KeySetting};
 use super::{Config, KEYS};
 use std::path::Path;
 use toml::{Table, Value};
@@ -23,6 +24,8 @@ pub enum ConfigError {
 #[derive(Debug, Default)]
 pub struct Layers {
     merged: Table,
+    keys: Vec<KeySetting>,
+    count: usize,
 }
 
 impl Layers {
@@ -39,12 +42,15 @@ impl Layers {
                 });
             }
         };
-        let table: Table = text
+        let mut table: Table = text
             .parse()
             .map_err(|e: toml::de::Error| ConfigError::Read {
                 place: place.clone(),
                 reason: e.to_string(),
             })?;
+        if table.remove("keys").is_some() {
+            self.keys.extend(keys::of_file(&place, &text, self.count)?);
+        }
         self.add(&place, table)?;
         Ok(self)
     }
@@ -63,6 +69,11 @@ impl Layers {
 
     /// Adds one `key=value`, the value as TOML or, failing that, as plain text.
     pub fn assignment(mut self, place: &str, assignment: &str) -> Result<Self, ConfigError> {
+        if let Some(setting) = keys::of_assignment(place, assignment, self.count) {
+            self.keys.push(setting?);
+            self.count += 1;
+            return Ok(self);
+        }
         let Some((key, value)) = assignment.split_once('=') else {
             return Err(ConfigError::Value {
                 place: place.to_owned(),
@@ -75,13 +86,16 @@ impl Layers {
 
     /// All layers together.
     pub fn config(self) -> Result<Config, ConfigError> {
-        parse("configuration", self.merged)
+        let mut config = parse("configuration", self.merged)?;
+        config.keys = self.keys;
+        Ok(config)
     }
 
     fn add(&mut self, place: &str, table: Table) -> Result<(), ConfigError> {
         check_keys(place, "", &table)?;
         parse(place, table.clone())?;
         merge(&mut self.merged, table);
+        self.count += 1;
         Ok(())
     }
 }

@@ -7,11 +7,13 @@
 
 mod bound;
 mod key;
+mod rebind;
 
 pub use bound::{Bound, Keymap};
 pub use key::is_text;
 #[cfg(test)]
 pub use key::parse;
+pub use rebind::RebindError;
 
 /// Where keys mean the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

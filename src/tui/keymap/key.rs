@@ -27,6 +27,13 @@ const MODIFIERS: [(&[&str], &str, KeyModifiers); 3] = [
     (&["shift"], "Shift+", KeyModifiers::SHIFT),
 ];
 
+/// What users may write for the keys that have names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMED
+        .iter()
+        .filter_map(|(names, _, _)| names.first().copied())
+}
+
 /// The table's name of a key.
 pub fn name(key: &KeyEvent) -> String {
     let mut modifiers = key.modifiers;
@@ -59,7 +66,6 @@ pub fn name(key: &KeyEvent) -> String {
     out + &code
 }
 
-#[cfg(test)]
 /// The key that `text` names; capitals matter only in a letter that stands alone.
 pub fn parse(text: &str) -> Option<KeyEvent> {
     let mut modifiers = KeyModifiers::NONE;
