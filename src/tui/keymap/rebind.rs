@@ -127,10 +127,8 @@ impl Keymap {
         for step in &steps {
             if let Change::Keys(action, keys) = &step.change {
                 let place = &step.setting.place;
-                row(&mut rows, step.context, *action).keys = keys
-                    .iter()
-                    .map(|name| bound(name, place))
-                    .collect();
+                row(&mut rows, step.context, *action).keys =
+                    keys.iter().map(|name| bound(name, place)).collect();
             }
         }
         for step in &steps {
@@ -201,7 +199,10 @@ fn understood(setting: &KeySetting) -> Result<Step<'_>, RebindError> {
         .ok_or_else(|| RebindError::Context {
             place: place(),
             context: setting.context.clone(),
-            nearest: nearest(&setting.context, Context::ALL.into_iter().map(Context::name)),
+            nearest: nearest(
+                &setting.context,
+                Context::ALL.into_iter().map(Context::name),
+            ),
         })?;
     let change = if let Some(action) = action(context, &setting.left) {
         let keys = match &setting.right {

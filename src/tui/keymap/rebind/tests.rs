@@ -56,10 +56,7 @@ fn a_key_is_given_moved_and_taken_away() {
         list("c:1", "pane", "line-up", &["down", "k"]),
         list("c:2", "pane", "line-down", &["up", "j"]),
     ];
-    assert_eq!(
-        does(&swapped, Context::Pane, "Up"),
-        Some(Action::LineDown)
-    );
+    assert_eq!(does(&swapped, Context::Pane, "Up"), Some(Action::LineDown));
     // A command, and what is bound everywhere, in one context.
     let command = one(0, "c:1", "everywhere", "f5", "/diff");
     assert_eq!(
@@ -120,7 +117,12 @@ fn mistakes_are_said_verbatim() {
             "c.toml:2: `submitt` is neither a key nor an action of [keys.composer]; the nearest action is `submit`\n  keys are written as ctrl+x, alt+enter, f5, pagedown or y; /keys lists the actions",
         ),
         (
-            vec![list("c.toml:2", "composer", "submit", &["enter", "crtl+entr"])],
+            vec![list(
+                "c.toml:2",
+                "composer",
+                "submit",
+                &["enter", "crtl+entr"],
+            )],
             "c.toml:2: `crtl+entr` is no key; the nearest is `ctrl+enter`\n  keys are written as ctrl+x, alt+enter, f5, pagedown or y",
         ),
         (
@@ -154,7 +156,12 @@ fn mistakes_are_said_verbatim() {
             "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  give another key to `none`",
         ),
         (
-            vec![list("c.toml:2", "everywhere", "clear-interrupt-quit", &["f12"])],
+            vec![list(
+                "c.toml:2",
+                "everywhere",
+                "clear-interrupt-quit",
+                &["f12"],
+            )],
             "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  give another key to `clear-interrupt-quit`",
         ),
         (
