@@ -9,11 +9,13 @@ mod edit;
 mod keys;
 mod layers;
 mod paths;
+mod ui;
 
 pub use edit::set;
 pub use keys::{KeySetting, Meant};
 pub use layers::{ConfigError, Layers};
 pub use paths::{Paths, create_private_dir};
+pub use ui::{Notify, UiSettings};
 
 use crate::conversation::Effort;
 use serde::Deserialize;
@@ -59,6 +61,15 @@ pub const KEYS: &[(&str, &str)] = &[
     ("sandbox.timeout_s", "wall-clock seconds of one cell"),
     ("sandbox.output_kib", "output kept of one cell"),
     (
+        "ui.mouse",
+        "false: the mouse is the terminal's, for its own selection",
+    ),
+    ("ui.title", "false: leave the terminal's title alone"),
+    (
+        "ui.notify",
+        "when a turn ends or a review waits and nobody looks: off, bell, osc9, both",
+    ),
+    (
         "journal.max_mib",
         "room for what undo needs, in this folder's journal; 0 is no limit",
     ),
@@ -84,6 +95,7 @@ pub struct Config {
     /// Keys as the user wants them, not checked yet.
     #[serde(skip)]
     pub keys: Vec<KeySetting>,
+    pub ui: UiSettings,
 }
 
 /// OpenAI's recommended defaults for GPT-OSS.
@@ -130,6 +142,7 @@ impl Default for Config {
             sandbox: SandboxSettings::default(),
             journal: JournalSettings::default(),
             keys: Vec::new(),
+            ui: UiSettings::default(),
         }
     }
 }

@@ -6,13 +6,16 @@
 //!
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
 //! - [`composer`], [`transcript`], [`pane`], [`picker`], [`mod@review`]: the parts of the model
-//! - [`layout`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
+//! - [`layout`], [`split`], [`paint`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
+//! - [`select`], [`copying`], [`clipboard`]: what is copied, and how it leaves us
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
 mod cells;
+mod clipboard;
 mod clock;
 mod command;
 mod composer;
+mod copying;
 mod diff;
 #[cfg(test)]
 mod docs;
@@ -25,11 +28,14 @@ mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
 mod overlay;
+mod paint;
 mod pane;
 mod picker;
 mod preview;
 mod probe;
 mod review;
+mod select;
+mod split;
 mod syntax;
 #[doc(hidden)] // for the test of a panic
 pub mod terminal;
@@ -37,6 +43,7 @@ pub mod terminal;
 mod testing;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod theme;
+mod thought;
 mod transcript;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod update;
@@ -46,6 +53,7 @@ mod wrap;
 
 use crate::agent::ReviewId;
 use crate::agent::{AgentCommand, AgentEvent};
+use crate::config::UiSettings;
 use crate::conversation::Effort;
 use crate::patch::{Decisions, Plan};
 use crate::text;
@@ -81,6 +89,9 @@ pub struct TuiOptions {
     pub history_file: Option<PathBuf>,
     /// Keys as the user wants them.
     pub keys: Arc<Keymap>,
+    /// Where the layout of the panes and copies that no terminal takes are kept; `None` keeps none.
+    pub state: Option<PathBuf>,
+    pub ui: UiSettings,
     /// A first message, sent at once.
     pub prompt: Option<String>,
 }
@@ -173,9 +184,15 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
     };
     let mut model = Model::new(size, themes, status);
     model.keys = options.keys;
+    model.look.mouse = options.ui.mouse;
+    if let Some(folder) = &options.state {
+        model.look.split = split::load(&folder.join(event_loop::LAYOUT_FILE));
+    }
     let loop_options = event_loop::Options {
         history_file: options.history_file,
         config: options.config,
+        terminal: terminal_hints(&hints.term),
+        state: options.state,
         editor: options.editor,
         ask: (hints.term != "dumb").then_some(background_matters),
         prompt: options.prompt,
@@ -191,8 +208,19 @@ async fn shown(
     events: mpsc::Receiver<AgentEvent>,
 ) -> Result<(), TuiError> {
     terminal::marked(async move {
-        let screen = Screen::take()?;
+        let screen = Screen::take(model.look.mouse)?;
         event_loop::run(screen, model, options, commands, events).await
     })
     .await
+}
+
+/// What is between us and the clipboard, looked up at start-up.
+fn terminal_hints(term: &str) -> clipboard::Terminal {
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    clipboard::Terminal {
+        term: term.to_owned(),
+        term_program: var("TERM_PROGRAM"),
+        tmux: !var("TMUX").is_empty(),
+        screen: !var("STY").is_empty(),
+    }
 }

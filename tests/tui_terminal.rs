@@ -12,6 +12,7 @@
 )]
 
 use descant::agent::{AgentCommand, AgentEvent, ReviewId};
+use descant::config::UiSettings;
 use descant::conversation::{CallId, Effort, TurnId, Usage};
 use descant::patch::{
     ChangeKind, Decision, Encoding, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan,
@@ -43,7 +44,7 @@ fn the_program() {
         .unwrap();
     if part == "interface panics" {
         runtime.block_on(tui::terminal::marked(async {
-            let screen = tui::terminal::Screen::take().unwrap();
+            let screen = tui::terminal::Screen::take(true).unwrap();
             let _guard = screen.guard_panics(|_| {});
             panic!("the interface broke");
         }));
@@ -62,6 +63,9 @@ fn the_program() {
             model: "gpt-oss-20b".into(),
             editor: "false".into(),
             history_file: std::env::var_os("DESCANT_TEST_HISTORY").map(Into::into),
+            state: std::env::var_os("DESCANT_TEST_STATE").map(Into::into),
+            ui: UiSettings::default(),
+            keys: Default::default(),
             prompt: None,
         };
         tui::run(options, commands, events).await

@@ -218,6 +218,7 @@ pub(super) async fn terminal(
 ) -> anyhow::Result<Exit> {
     let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review, past)?;
     let mut options = tui_options(&setup, prompt);
+    options.state = Some(setup.paths.state.clone());
     options.history_file = Some(setup.paths.state.join("history"));
     let commands = agent.commands.clone();
     let ended = tui::run(options, agent.commands, agent.events).await;
@@ -239,6 +240,8 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
         editor: setup.editor.clone(),
         keys: Arc::clone(&setup.keys),
         history_file: None,
+        state: None,
+        ui: setup.config.ui,
         prompt,
     }
 }

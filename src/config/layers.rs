@@ -185,10 +185,10 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
 /// true and false, the rest is TOML.
 fn scalar(key: &str, text: &str) -> Value {
     let bare = || Value::String(text.trim_matches(['"', '\'']).to_owned());
-    if ["model", "effort", "theme", "sandbox.image"].contains(&key) {
+    if ["model", "effort", "theme", "sandbox.image", "ui.notify"].contains(&key) {
         return bare();
     }
-    if ["offline", "sandbox.enabled"].contains(&key) {
+    if ["offline", "sandbox.enabled", "ui.mouse", "ui.title"].contains(&key) {
         match text {
             "1" => return Value::Boolean(true),
             "0" => return Value::Boolean(false),
@@ -373,7 +373,7 @@ mod tests {
     fn every_key_of_the_table_can_be_set_and_no_other_exists() {
         let values = [
             "'x'", "'low'", "'dark'", "4096", "10", "true", "0.5", "0.5", "0.5", "1", "false",
-            "'i'", "64", "16", "1.0", "5", "8", "0", "30",
+            "'i'", "64", "16", "1.0", "5", "8", "true", "false", "bell", "0", "30",
         ];
         assert_eq!(values.len(), KEYS.len());
         for ((key, _), value) in KEYS.iter().zip(values) {

@@ -27,6 +27,12 @@ pub fn sources(body: &Body, style: Style<'_>) -> Vec<Source> {
     match body {
         Body::Prompt(text) => prompt(text, theme),
         Body::Answer { .. } | Body::Reasoning { .. } => Vec::new(),
+        Body::Thought(thought) => vec![super::thought::head(
+            thought,
+            theme,
+            style.columns,
+            unfolded,
+        )],
         Body::Tool(card) => tool(card, theme, unfolded),
         Body::Diff(card) => diff_card(card, style),
         Body::Notice(text) => marked(text, "\u{2022} ", theme.warn, theme.dim),

@@ -19,7 +19,8 @@ pub enum Command {
     Undo(OnChanged),
     Redo(OnChanged),
     Compact,
-    Copy,
+    /// The last answer, or a block of its code.
+    Copy(Option<String>),
     Export(Option<String>),
     Resume(Option<String>),
     Fork,
@@ -27,6 +28,7 @@ pub enum Command {
     Theme(Option<String>),
     Reasoning,
     Keys,
+    Mouse,
     Status,
     Doctor,
     Quit,
@@ -83,6 +85,7 @@ const THEMES: Argument = Argument::Text(
         "plain",
     ],
 );
+const BLOCK: Argument = Argument::Text("NUMBER", &["code"]);
 const FILE: Argument = Argument::Text("FILE", &[]);
 const ID: Argument = Argument::Text("ID", &[]);
 
@@ -96,13 +99,14 @@ pub const COMMANDS: &[Spec] = &[
     row("undo", &[], MERGE, "take the last applied change back"),
     row("redo", &[], MERGE, "apply what was undone again"),
     row("compact", &[], Argument::None, "shorten the conversation to make room in the context"),
-    row("copy", &[], Argument::None, "copy the last answer"),
+    row("copy", &[], BLOCK, "copy the last answer, or code of it: by its number, or from a list"),
     row("export", &[], FILE, "write the conversation to a file"),
     row("resume", &[], ID, "go on with an earlier conversation"),
     row("fork", &[], Argument::None, "go on in a copy of this conversation"),
     row("new", &["clear"], Argument::None, "start a new conversation; this one stays on record"),
     row("theme", &[], THEMES, "choose the colours; without a name a list with a preview"),
     row("reasoning", &[], Argument::None, "show or hide the reasoning pane"),
+    row("mouse", &[], Argument::None, "leave the mouse to the terminal, which then selects text itself, or take it back"),
     row("keys", &["keybindings"], Argument::None, "every key that is bound, and where it was bound"),
     row("status", &[], Argument::None, "the model, the context, the container, the session and its files"),
     row("doctor", &[], Argument::None, "check what works on this machine"),
@@ -178,13 +182,14 @@ fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
         "undo" => Command::Undo(on_changed(argument)),
         "redo" => Command::Redo(on_changed(argument)),
         "compact" => Command::Compact,
-        "copy" => Command::Copy,
+        "copy" => Command::Copy(text),
         "export" => Command::Export(text),
         "resume" => Command::Resume(text),
         "fork" => Command::Fork,
         "new" => Command::New,
         "theme" => Command::Theme(text),
         "reasoning" => Command::Reasoning,
+        "mouse" => Command::Mouse,
         "keys" => Command::Keys,
         "status" => Command::Status,
         "doctor" => Command::Doctor,

@@ -5,15 +5,18 @@
 //! something animates. When nothing happens, nothing wakes it.
 
 use super::TuiError;
+use super::clipboard;
 use super::clock::FrameClock;
+use super::copying::Copied;
 use super::history;
 use super::input::{Came, Input};
 use super::model::{Dirty, Effect, Model, Msg};
+use super::split;
 use super::syntax::Grammars;
 use super::terminal::{self, Screen};
 use super::theme::store;
 use super::update::update;
-use super::view::ViewCache;
+use super::view::{self, ViewCache};
 use crate::agent::{AgentCommand, AgentEvent};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -28,6 +31,8 @@ const EVENTS_PER_FRAME: usize = 64;
 const REPLIES: usize = 16;
 /// Messages on their way to the history file; when full the oldest wait is the disk's, and entries are dropped.
 const HISTORY_QUEUE: usize = 64;
+/// In the state folder: how the panes are divided.
+pub const LAYOUT_FILE: &str = "layout.json";
 /// What the history file may take to be written when we leave.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -36,6 +41,8 @@ pub struct Options {
     /// The folder of `config.toml`.
     pub config: PathBuf,
     pub editor: String,
+    pub state: Option<PathBuf>,
+    pub terminal: clipboard::Terminal,
     /// Ask the terminal about itself; whether its background matters.
     pub ask: Option<bool>,
     pub prompt: Option<String>,
@@ -52,6 +59,9 @@ struct Loop {
     input: Input,
     editor: String,
     config: PathBuf,
+    /// Where the layout and copies that no terminal takes are kept.
+    state: Option<PathBuf>,
+    terminal: clipboard::Terminal,
     /// Commands that wait for room in the agent's queue; as many as the user typed meanwhile.
     outbox: VecDeque<AgentCommand>,
     history: Option<mpsc::Sender<String>>,
@@ -82,6 +92,8 @@ pub async fn run(
         input: Input::paused(),
         editor: options.editor,
         config: options.config,
+        state: options.state,
+        terminal: options.terminal,
         outbox: VecDeque::new(),
         history: None,
         reply: reply.clone(),
@@ -202,6 +214,27 @@ impl Loop {
                     let _ = reply.blocking_send(Msg::Themes(store::run(request, &folder)));
                 });
             }
+            Effect::Copy(copied) => self.copy(copied)?,
+            Effect::CopySelection(selection) => {
+                let text = view::selected_text(&self.model, &mut self.cache, &selection);
+                if let Some(text) = text.filter(|text| !text.is_empty()) {
+                    let what = "the selection".to_owned();
+                    self.copy(Copied { what, text })?;
+                }
+            }
+            Effect::SaveSplit(split) => {
+                if let Some(folder) = self.state.clone() {
+                    let reply = self.reply.clone();
+                    tokio::task::spawn_blocking(move || {
+                        let path = folder.join(LAYOUT_FILE);
+                        if let Err(error) = split::save(&path, split) {
+                            let text = format!("{} cannot be written: {error}", path.display());
+                            let _ = reply.blocking_send(Msg::Warning(text));
+                        }
+                    });
+                }
+            }
+            Effect::Mouse(on) => self.screen.set_mouse(on)?,
             Effect::LoadGrammars => {
                 let reply = self.reply.clone();
                 tokio::task::spawn_blocking(move || {
@@ -222,6 +255,23 @@ impl Loop {
         Ok(())
     }
 
+    /// Sends a text to the terminal's clipboard, or keeps it in a file, and says which.
+    fn copy(&mut self, copied: Copied) -> Result<(), TuiError> {
+        let plan = clipboard::plan(&copied.text, &self.terminal);
+        self.screen.send(&plan.sequence)?;
+        let kept = plan.file.then(|| match &self.state {
+            Some(folder) => clipboard::keep(folder, &copied.text)
+                .map_err(|error| format!("{} cannot be written: {error}", folder.display())),
+            None => Err("no state folder is in use".to_owned()),
+        });
+        let bytes = copied.text.len();
+        let said = clipboard::report(&copied.what, bytes, plan.said, kept.as_ref());
+        self.handle(Msg::Copied {
+            said,
+            lasting: kept.is_some(),
+        })
+    }
+
     /// Gives the terminal back while `work` runs. The loop stands still meanwhile, which is meant: the
     /// agent's events wait in their queue.
     fn away<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, TuiError> {
@@ -239,7 +289,11 @@ impl Loop {
 
     fn draw(&mut self) -> Result<(), TuiError> {
         self.screen.draw(&mut self.model, &mut self.cache)?;
-        self.clock.drawn(self.started.elapsed());
+        let now = self.started.elapsed();
+        self.clock.drawn(now);
+        if view::moves_on(&self.model) {
+            self.clock.arm(Dirty::Stream, now);
+        }
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //! `update` asks it for the pane under the mouse and the size of a page, `view` draws into it.
 
 use super::model::{Focus, Model};
+use super::pane::Side;
+use super::split::Direction;
 use super::transcript::Body;
 use ratatui::layout::Rect;
 
@@ -20,8 +22,11 @@ pub struct Areas {
     pub reasoning: Rect,
     /// The line that names the reasoning pane; empty while it is hidden.
     pub reasoning_title: Rect,
-    /// The column between the panes when they are side by side.
+    /// The column between the panes when they are side by side, else the row.
     pub divider: Rect,
+    /// Beside each pane's text: the column that marks the selected item.
+    pub conversation_marks: Rect,
+    pub reasoning_marks: Rect,
     pub queued: Rect,
     pub composer_rule: Rect,
     /// The prompt sign and the text.
@@ -29,6 +34,40 @@ pub struct Areas {
     pub status: Rect,
     /// Everything above the status bar: reviews and help.
     pub overlay: Rect,
+}
+
+impl Areas {
+    /// Where a pane's text is.
+    pub fn text(&self, side: Side) -> Rect {
+        match side {
+            Side::Conversation => self.conversation,
+            Side::Reasoning => self.reasoning,
+        }
+    }
+
+    pub fn marks(&self, side: Side) -> Rect {
+        match side {
+            Side::Conversation => self.conversation_marks,
+            Side::Reasoning => self.reasoning_marks,
+        }
+    }
+
+    /// Which way the panes are divided; `None` where there is one only.
+    pub fn direction(&self) -> Option<Direction> {
+        if self.divider.width == 1 {
+            Some(Direction::Beside)
+        } else {
+            (self.divider.height == 1).then_some(Direction::Stacked)
+        }
+    }
+
+    /// What the panes share: columns, or rows.
+    pub fn room(&self, direction: Direction) -> u16 {
+        match direction {
+            Direction::Beside => self.overlay.width,
+            Direction::Stacked => self.conversation.bottom(),
+        }
+    }
 }
 
 /// Columns of the prompt sign.
@@ -54,6 +93,31 @@ fn unfolded(model: &Model) -> bool {
         || model.size.1 >= TALL
 }
 
+enum Edge {
+    Left,
+    Right,
+}
+
+/// Cuts a column off; none from an area that is only one wide.
+fn column(area: &mut Rect, edge: Edge) -> Rect {
+    if area.width < 2 {
+        return Rect::default();
+    }
+    area.width -= 1;
+    let x = match edge {
+        Edge::Left => {
+            area.x += 1;
+            area.x - 1
+        }
+        Edge::Right => area.right(),
+    };
+    Rect {
+        x,
+        width: 1,
+        ..*area
+    }
+}
+
 pub fn areas(model: &Model) -> Areas {
     let (width, height) = model.size;
     let mut out = Areas::default();
@@ -77,20 +141,24 @@ pub fn areas(model: &Model) -> Areas {
     let rest = Rect::new(0, 0, width, bottom);
 
     let nothing_yet = model.reasoning.transcript.is_empty();
+    let split = &model.look.split;
     if model.look.hide_reasoning || rest.height < 4 {
         out.conversation = rest;
     } else if width >= SIDE_BY_SIDE {
-        let left = width * 3 / 5;
-        out.conversation = Rect::new(0, 0, left - 1, rest.height);
+        let left = split.beside(width);
+        out.conversation = Rect::new(0, 0, left, rest.height);
         out.divider = Rect::new(left, 0, 1, rest.height);
-        let right = width - left - 2;
-        out.reasoning_title = Rect::new(left + 2, 0, right, 1);
-        out.reasoning = Rect::new(left + 2, 1, right, rest.height - 1);
+        let right = width - left - 1;
+        out.reasoning_title = Rect::new(left + 2, 0, right - 1, 1);
+        out.reasoning = Rect::new(left + 1, 1, right, rest.height - 1);
+        out.reasoning_marks = column(&mut out.reasoning, Edge::Left);
+        out.conversation_marks = column(&mut out.conversation, Edge::Right);
+        return out;
     } else if nothing_yet {
         out.conversation = rest;
     } else {
         let rows = if unfolded(model) {
-            (rest.height / 4).clamp(2, 12)
+            split.stacked(rest.height)
         } else {
             0
         };
@@ -103,6 +171,8 @@ pub fn areas(model: &Model) -> Areas {
             out.conversation = Rect::new(0, rows + 2, width, rest.height - rows - 2);
         }
     }
+    out.reasoning_marks = column(&mut out.reasoning, Edge::Right);
+    out.conversation_marks = column(&mut out.conversation, Edge::Right);
     out
 }
 
@@ -138,6 +208,8 @@ mod tests {
                         a.reasoning,
                         a.reasoning_title,
                         a.divider,
+                        a.conversation_marks,
+                        a.reasoning_marks,
                         a.queued,
                         a.composer_rule,
                         a.composer,

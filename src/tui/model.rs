@@ -4,11 +4,14 @@
 //! interface started, so that nothing here reads a clock.
 
 use super::composer::Composer;
+use super::copying::Copied;
 use super::keymap::Keymap;
 use super::overlay::Overlay;
-use super::pane::Pane;
+use super::pane::{Pane, Side};
 use super::picker::Picker;
 use super::review::Review;
+use super::select::{Drag, Selection};
+use super::split::Split;
 use super::syntax::Grammars;
 use super::theme::Theme;
 use super::theme::catalogue::Themes;
@@ -40,6 +43,11 @@ pub enum Msg {
     /// What colours code is there.
     Grammars(Arc<Grammars>),
     Themes(ThemeMsg),
+    /// What came of a copy; `lasting` is worth a place in the conversation.
+    Copied {
+        said: String,
+        lasting: bool,
+    },
     /// Something of ours failed that does not stop the session.
     Warning(String),
 }
@@ -56,6 +64,13 @@ pub enum Effect {
     /// Let the user edit this text.
     Edit(String),
     Suspend,
+    /// To the clipboard; [`Msg::Copied`] says what came of it.
+    Copy(Copied),
+    CopySelection(Selection),
+    /// Keep how the panes are divided.
+    SaveSplit(Split),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Draw everything again, whatever was drawn before.
     Redraw,
     Quit,
@@ -194,6 +209,13 @@ pub struct Look {
     pub focus: Focus,
     pub hide_reasoning: bool,
     pub unfolded: bool,
+    pub split: Split,
+    /// The mouse is ours; else the terminal selects text with it.
+    pub mouse: bool,
+    pub drag: Option<Drag>,
+    pub selection: Option<Selection>,
+    /// A word to the user in the status bar, until the next key.
+    pub said: Option<String>,
 }
 
 /// When things happened, for what depends on it.
@@ -238,6 +260,20 @@ impl Model {
         }
         super::layout::measure_composer(&mut model);
         model
+    }
+
+    pub fn pane(&self, side: Side) -> &Pane {
+        match side {
+            Side::Conversation => &self.conversation,
+            Side::Reasoning => &self.reasoning,
+        }
+    }
+
+    pub fn pane_mut(&mut self, side: Side) -> &mut Pane {
+        match side {
+            Side::Conversation => &mut self.conversation,
+            Side::Reasoning => &mut self.reasoning,
+        }
     }
 
     /// Something on screen changes by itself.

@@ -23,6 +23,10 @@ pub enum Subject {
     /// The rows are commands, `/name`, and actions by their names.
     Palette,
     Effort,
+    /// The rows are the code blocks of this cell, by number.
+    Code {
+        answer: usize,
+    },
 }
 
 /// A line of the list.

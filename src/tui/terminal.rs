@@ -27,9 +27,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Buttons and the wheel, not motion: motion would wake the loop with nothing to do.
-const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
-const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+/// Buttons, the wheel and motion while a button is down; other motion would wake the loop with nothing to do.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
 /// Which modes are set, shared with the panic hook.
 #[derive(Debug, Default)]
@@ -43,16 +43,18 @@ pub struct Screen {
     modes: Arc<Modes>,
     /// The terminal told that it knows the enhanced keyboard.
     keyboard: bool,
+    mouse: bool,
 }
 
 impl Screen {
-    pub fn take() -> io::Result<Screen> {
+    pub fn take(mouse: bool) -> io::Result<Screen> {
         // A frame is one write: the buffer holds the largest.
         let backend = CrosstermBackend::new(BufWriter::with_capacity(128 * 1024, io::stdout()));
         let mut screen = Screen {
             terminal: Terminal::new(backend)?,
             modes: Arc::new(Modes::default()),
             keyboard: false,
+            mouse,
         };
         screen.enter()?;
         Ok(screen)
@@ -66,7 +68,7 @@ impl Screen {
             self.terminal.backend_mut(),
             EnterAlternateScreen,
             EnableBracketedPaste,
-            Print(MOUSE_ON)
+            Print(if self.mouse { MOUSE_ON } else { "" })
         )?;
         self.forget()?;
         if self.keyboard {
@@ -77,6 +79,19 @@ impl Screen {
 
     pub fn leave(&mut self) {
         restore(&self.modes);
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        self.send(if on { MOUSE_ON } else { MOUSE_OFF })
+    }
+
+    /// A sequence that draws nothing.
+    pub fn send(&mut self, sequence: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        out.write_all(sequence.as_bytes())?;
+        Write::flush(out)
     }
 
     pub fn ask(&mut self) -> io::Result<()> {

@@ -2,7 +2,13 @@
 //!
 //! Text is made safe as it enters ([`crate::text`]) and only ever appended to, replaced or finished,
 //! so that the view can tell from a cell's epoch and length what it has to lay out again. How a cell looks
-//! is in [`super::cells`].
+//! is in [`super::cells`]. Every cell knows its [`Moment`], which links an answer or a tool call to the
+//! reasoning that led to it.
+
+mod fold;
+mod link;
+
+pub use link::Moment;
 
 use crate::agent::ToolStatus;
 use crate::conversation::CallId;
@@ -19,6 +25,10 @@ pub struct Transcript {
     cells: Vec<Cell>,
     /// Counts the times it was emptied, so that a cache does not mistake new cells for old.
     pub generation: u64,
+    /// Counts what was added, so that a pane that does not follow can tell that there is news.
+    pub revision: u64,
+    /// What new cells belong to.
+    pub now: Moment,
 }
 
 #[derive(Debug)]
@@ -26,6 +36,13 @@ pub struct Cell {
     /// Counts changes other than text appended to a streaming body.
     pub epoch: u64,
     pub body: Body,
+    pub moment: Moment,
+    /// The user's choice for this cell; else what holds for all.
+    pub unfolded: Option<bool>,
+    /// Its turn is folded: it takes no row.
+    pub hidden: bool,
+    /// What copying gives, where what is shown lacks something (tabs, joiners).
+    pub exact: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -41,12 +58,32 @@ pub enum Body {
         text: String,
         open: bool,
     },
+    /// The line above a turn's reasoning, and all of it that is left when it is folded.
+    Thought(Thought),
     Tool(ToolCard),
     Diff(DiffCard),
     Notice(String),
     Problem(String),
     /// One quiet line, e.g. what a turn cost.
     Aside(String),
+}
+
+/// A turn in the reasoning pane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thought {
+    /// The first line of what the user asked.
+    pub prompt: String,
+    /// What it came to, when the turn is over.
+    pub done: Option<Thinking>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thinking {
+    /// From the turn's start to its end.
+    pub elapsed: Duration,
+    /// 0 where the engine does not count them.
+    pub tokens: usize,
+    pub lines: usize,
 }
 
 #[derive(Debug)]
@@ -102,7 +139,15 @@ impl Transcript {
     }
 
     pub fn push(&mut self, body: Body) {
-        self.cells.push(Cell { epoch: 0, body });
+        self.revision += 1;
+        self.cells.push(Cell {
+            epoch: 0,
+            body,
+            moment: self.now,
+            unfolded: None,
+            hidden: false,
+            exact: None,
+        });
     }
 
     pub fn notice(&mut self, text: &str) {
@@ -125,6 +170,7 @@ impl Transcript {
 
     pub fn answer_delta(&mut self, delta: &str) {
         let delta = text::prose(delta);
+        self.revision += 1;
         match self.streaming().map(|c| &mut c.body) {
             Some(Body::Answer { text, open: true }) => text.push_str(&delta),
             _ => self.push(Body::Answer {
@@ -136,34 +182,51 @@ impl Transcript {
 
     pub fn reasoning_delta(&mut self, delta: &str) {
         let delta = text::prose(delta);
+        self.revision += 1;
         match self.streaming().map(|c| &mut c.body) {
             Some(Body::Reasoning { text, open: true }) => text.push_str(&delta),
-            _ => self.push(Body::Reasoning {
-                text: delta.into_owned(),
-                open: true,
-            }),
+            _ => self.push_reasoning(delta.into_owned(), true),
         }
     }
 
-    pub fn answer_done(&mut self, whole: &str) {
-        let whole = text::prose(whole);
+    /// Into a turn that the user folded it goes folded.
+    fn push_reasoning(&mut self, text: String, open: bool) {
+        self.push(Body::Reasoning { text, open });
+        let at = self.cells.len() - 1;
+        let folded = self
+            .head(at)
+            .is_some_and(|head| self.cells[head].unfolded == Some(false));
+        self.cells[at].hidden = folded;
+    }
+
+    pub fn answer_done(&mut self, said: &str) {
+        let whole = text::prose(said);
         match self.streaming() {
             Some(Cell {
                 epoch,
+                exact,
                 body:
                     Body::Answer {
                         text,
                         open: open @ true,
                     },
+                ..
             }) => {
                 *open = false;
                 finish(text, epoch, &whole);
+                *exact = exactly(said, &whole);
             }
             _ if whole.trim().is_empty() => {}
-            _ => self.push(Body::Answer {
-                text: whole.into_owned(),
-                open: false,
-            }),
+            _ => {
+                let exact = exactly(said, &whole);
+                self.push(Body::Answer {
+                    text: whole.into_owned(),
+                    open: false,
+                });
+                if let Some(cell) = self.cells.last_mut() {
+                    cell.exact = exact;
+                }
+            }
         }
     }
 
@@ -177,15 +240,13 @@ impl Transcript {
                         text,
                         open: open @ true,
                     },
+                ..
             }) => {
                 *open = false;
                 finish(text, epoch, &whole);
             }
             _ if whole.trim().is_empty() => {}
-            _ => self.push(Body::Reasoning {
-                text: whole.into_owned(),
-                open: false,
-            }),
+            _ => self.push_reasoning(whole.into_owned(), false),
         }
     }
 
@@ -203,7 +264,7 @@ impl Transcript {
                     cell.epoch += 1;
                 }
                 // Everything before the turn's prompt is closed already.
-                Body::Prompt(_) => return,
+                Body::Prompt(_) | Body::Thought(_) => return,
                 Body::Tool(_)
                 | Body::Diff(_)
                 | Body::Notice(_)
@@ -215,6 +276,7 @@ impl Transcript {
 
     /// Changes the card of a call, made when there is none yet.
     pub fn tool(&mut self, call: CallId, tool: &str, change: impl FnOnce(&mut ToolCard)) {
+        self.revision += 1;
         for cell in self.cells.iter_mut().rev() {
             if let Body::Tool(card) = &mut cell.body
                 && card.call == call
@@ -236,6 +298,12 @@ impl Transcript {
         change(&mut card);
         self.push(Body::Tool(card));
     }
+}
+
+/// What a copy of `said` gives, where `shown` is not it.
+fn exactly(said: &str, shown: &str) -> Option<Box<str>> {
+    let exact = text::visible(said);
+    (exact != shown).then(|| exact.into())
 }
 
 /// The stream's whole text wins over what was gathered, and is laid out again only if it differs.

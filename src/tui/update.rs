@@ -7,7 +7,9 @@
 pub mod agent;
 mod choices;
 mod command;
+mod mouse;
 mod overlay;
+mod panes;
 pub mod picker;
 mod review;
 
@@ -18,16 +20,13 @@ use super::pane::Pane;
 use super::theme::choice;
 use crate::agent::AgentCommand;
 use crate::text;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent, MouseEventKind};
-use ratatui::layout::Position;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use std::time::Duration;
 
 /// A review that opens while the user types leaves the keys of this long to the composer.
 const REVIEW_GUARD: Duration = Duration::from_millis(800);
 /// Typing counts as going on for this long after a key.
 const TYPING: Duration = Duration::from_millis(1500);
-/// Rows of a turn of the mouse wheel.
-const WHEEL: i64 = 3;
 
 pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
     model.clock.now = now;
@@ -49,7 +48,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             model.size = (width, height);
             layout::measure_composer(model);
         }
-        Msg::Mouse(event) => mouse(model, event, &mut out),
+        Msg::Mouse(event) => mouse::event(model, event, &mut out),
         Msg::Agent(event) => {
             out.dirty = Dirty::Stream;
             agent::event(model, event, &mut out);
@@ -86,6 +85,14 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
         }
         Msg::Grammars(grammars) => model.colouring = Colouring::Ready(grammars),
         Msg::Themes(event) => choice::event(model, event),
+        Msg::Copied {
+            said,
+            lasting: true,
+        } => model.conversation.transcript.notice(&said),
+        Msg::Copied {
+            said,
+            lasting: false,
+        } => model.look.said = Some(text::label(&said)),
         Msg::Warning(text) => model.conversation.transcript.problem(&text),
     }
     out
@@ -93,6 +100,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
 
 fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let armed = std::mem::take(&mut model.clock.quit_armed);
+    model.look.said = None;
     if model.overlay.is_some() {
         return overlay::key(model, key, out);
     }
@@ -135,6 +143,7 @@ fn is_typed(key: &KeyEvent) -> bool {
 }
 
 fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
+    let in_pane = model.look.focus != Focus::Composer;
     let page = i64::from(focused_height(model).saturating_sub(1).max(1));
     match action {
         Action::Submit => {
@@ -148,6 +157,7 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         Action::DeleteToLineStart => model.composer.delete_to_line_start(),
         Action::QuitWhenEmpty if model.composer.is_empty() => quit(out),
         Action::QuitWhenEmpty => model.composer.key(key),
+        Action::Interrupt if in_pane && panes::unselect(model) => {}
         Action::Interrupt if model.running.is_some() => interrupt(model, out),
         Action::Interrupt | Action::FocusComposer => model.look.focus = Focus::Composer,
         Action::FocusNext => focus(model, 1),
@@ -160,9 +170,16 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         Action::PageDown => focused(model).scroll_by(page),
         Action::Top => focused(model).go_to_top(),
         Action::Bottom => focused(model).follow_tail(),
-        Action::UnfoldCards => model.look.unfolded = !model.look.unfolded,
         Action::Command(name) => overlay::run_named(model, name, out),
         Action::Palette => choices::open_palette(model),
+        Action::UnfoldCards => panes::unfold_all(model),
+        Action::NextItem => panes::step(model, 1),
+        Action::PreviousItem => panes::step(model, -1),
+        Action::Open => panes::open(model),
+        Action::CopyCode => panes::copy_code(model, out),
+        Action::CopyItem => panes::copy_item(model, out),
+        Action::Widen => panes::resize(model, true, out),
+        Action::Narrow => panes::resize(model, false, out),
         Action::Redraw => out.effects.push(Effect::Redraw),
         Action::Suspend => out.effects.push(Effect::Suspend),
         // Handled where they are bound: Ctrl+C above, the rest in reviews, lists and the help.
@@ -275,50 +292,6 @@ fn paste(model: &mut Model, text: &str, out: &mut Update) {
             model.look.focus = Focus::Composer;
             model.composer.paste(text);
         }
-    }
-}
-
-fn mouse(model: &mut Model, event: MouseEvent, out: &mut Update) {
-    let rows = match event.kind {
-        MouseEventKind::ScrollUp => -WHEEL,
-        MouseEventKind::ScrollDown => WHEEL,
-        MouseEventKind::Down(_) => 0,
-        _ => {
-            out.dirty = Dirty::No;
-            return;
-        }
-    };
-    if let Some(open) = &mut model.overlay {
-        open.wheel(rows);
-        return;
-    }
-    if model.picker.is_some() {
-        return picker::wheel(model, rows, out);
-    }
-    if let Some(review) = &mut model.review {
-        let delta = isize::try_from(rows).unwrap_or_default();
-        review.scroll = review
-            .scroll
-            .saturating_add_signed(delta)
-            .min(review.max_scroll);
-        return;
-    }
-    let areas = layout::areas(model);
-    let at = Position::new(event.column, event.row);
-    let in_reasoning = areas.reasoning.contains(at) || areas.reasoning_title.contains(at);
-    if rows != 0 {
-        let pane = if in_reasoning {
-            &mut model.reasoning
-        } else {
-            &mut model.conversation
-        };
-        pane.scroll_by(rows);
-    } else if in_reasoning {
-        model.look.focus = Focus::Reasoning;
-    } else if areas.composer.contains(at) {
-        model.look.focus = Focus::Composer;
-    } else {
-        out.dirty = Dirty::No;
     }
 }
 

@@ -4,6 +4,7 @@
 //! scrolling against the layout, the one thing about drawing that the model has to know.
 
 mod help;
+mod panes;
 mod picker;
 mod review;
 mod status;
@@ -12,11 +13,11 @@ mod themes;
 use super::layout::{self, Areas, PROMPT_WIDTH};
 use super::model::{Focus, Model};
 use super::overlay::Overlay;
-use super::pane::{PaneCache, Style};
+use super::pane::{PaneCache, Side, Style};
 use super::picker::Subject;
+use super::select::{self, Selection};
 use super::theme::{self, Theme};
-use super::transcript::Body;
-use super::wrap::{self, Source};
+use super::wrap;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -29,8 +30,6 @@ pub use picker::page as picker_page;
 pub struct ViewCache {
     conversation: PaneCache,
     reasoning: PaneCache,
-    /// First rows on screen, as settled.
-    tops: [(usize, usize); 2],
     review: review::Cache,
     /// What they are coloured with.
     theme: Theme,
@@ -51,26 +50,49 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
         review::settle(model, &mut cache.review);
         return;
     }
+    select::scroll_on(model);
     let areas = layout::areas(model);
-    let unfolded = model.look.unfolded;
     let style = |area: Rect| Style {
         theme: &model.theme,
         grammars: model.colouring.grammars(),
         columns: area.width.max(1),
-        unfolded,
+        unfolded: model.look.unfolded,
     };
-    cache.tops = [
-        cache.conversation.settle(
-            &mut model.conversation,
-            style(areas.conversation),
-            areas.conversation.height,
-        ),
-        cache.reasoning.settle(
-            &mut model.reasoning,
-            style(areas.reasoning),
-            areas.reasoning.height,
-        ),
-    ];
+    cache.conversation.settle(
+        &mut model.conversation,
+        style(areas.conversation),
+        areas.conversation.height,
+    );
+    cache.reasoning.settle(
+        &mut model.reasoning,
+        style(areas.reasoning),
+        areas.reasoning.height,
+    );
+    select::reach_edge(model);
+}
+
+/// The text of a selection, as it was before it was wrapped; `None` when its rows are not there any more.
+pub fn selected_text(
+    model: &Model,
+    cache: &mut ViewCache,
+    selection: &Selection,
+) -> Option<String> {
+    let area = layout::areas(model).text(selection.side);
+    let pane = model.pane(selection.side);
+    if !selection.holds((area.width, pane.transcript.generation)) {
+        return None;
+    }
+    let style = panes::style(model, area);
+    let rows = match selection.side {
+        Side::Conversation => &mut cache.conversation,
+        Side::Reasoning => &mut cache.reasoning,
+    };
+    Some(rows.text_of(&pane.transcript, selection, style))
+}
+
+/// The next frame differs from this one though nothing happens.
+pub fn moves_on(model: &Model) -> bool {
+    select::scrolls_on(model)
 }
 
 pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
@@ -82,14 +104,14 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     } else if let Some(open) = &model.picker {
         match open.subject {
             Subject::Theme { .. } => themes::view(model, open, areas.overlay, frame),
-            Subject::Palette | Subject::Effort => {
+            Subject::Palette | Subject::Effort | Subject::Code { .. } => {
                 picker::view(model, open, areas.overlay, frame);
             }
         }
     } else if let Some(review) = &model.review {
         review::view(model, review, &cache.review, areas.overlay, frame);
     } else {
-        panes(model, cache, &areas, frame);
+        panes::view(model, cache, &areas, frame);
         composer(model, &areas, frame);
         popup(model, &areas, frame);
     }
@@ -103,6 +125,8 @@ fn clamp(areas: Areas, screen: Rect) -> Areas {
         reasoning: areas.reasoning.intersection(screen),
         reasoning_title: areas.reasoning_title.intersection(screen),
         divider: areas.divider.intersection(screen),
+        conversation_marks: areas.conversation_marks.intersection(screen),
+        reasoning_marks: areas.reasoning_marks.intersection(screen),
         queued: areas.queued.intersection(screen),
         composer_rule: areas.composer_rule.intersection(screen),
         composer: areas.composer.intersection(screen),
@@ -111,153 +135,10 @@ fn clamp(areas: Areas, screen: Rect) -> Areas {
     }
 }
 
-fn panes(model: &Model, cache: &mut ViewCache, areas: &Areas, frame: &mut Frame<'_>) {
-    let theme = &model.theme;
-    let unfolded = model.look.unfolded;
-    let style = |area: Rect| Style {
-        theme,
-        grammars: model.colouring.grammars(),
-        columns: area.width.max(1),
-        unfolded,
-    };
-    if areas.conversation.height > 0 {
-        let lines = if model.conversation.transcript.is_empty() {
-            welcome(model, areas.conversation.width)
-        } else {
-            let area = areas.conversation;
-            cache.conversation.visible(
-                &model.conversation.transcript,
-                style(area),
-                cache.tops[0],
-                area.height,
-            )
-        };
-        frame.render_widget(Paragraph::new(lines), areas.conversation);
-    }
-    if areas.reasoning_title.height > 0 {
-        frame.render_widget(reasoning_title(model, areas), areas.reasoning_title);
-    }
-    if areas.reasoning.height > 0 {
-        let area = areas.reasoning;
-        let lines = if model.reasoning.transcript.is_empty() {
-            vec![Line::styled(
-                "What the model thinks before it answers appears here.",
-                theme.dim,
-            )]
-        } else {
-            cache.reasoning.visible(
-                &model.reasoning.transcript,
-                style(area),
-                cache.tops[1],
-                area.height,
-            )
-        };
-        frame.render_widget(Paragraph::new(lines).style(theme.reasoning), area);
-    }
-    let focused = model.look.focus == Focus::Conversation;
-    let rule = if focused { theme.focus } else { theme.rule };
-    if areas.divider.width == 1 {
-        let bars = vec![Line::styled("\u{2502}", rule); usize::from(areas.divider.height)];
-        frame.render_widget(Paragraph::new(bars), areas.divider);
-    } else if areas.divider.height == 1 {
-        frame.render_widget(
-            Line::styled("\u{2500}".repeat(usize::from(areas.divider.width)), rule),
-            areas.divider,
-        );
-    }
-    let queued: Vec<Line<'_>> = model
-        .queued
-        .iter()
-        .take(usize::from(areas.queued.height))
-        .map(|q| {
-            let first = q.lines().next().unwrap_or_default();
-            Line::styled(
-                wrap::clip(
-                    &format!("  queued: {first}"),
-                    usize::from(areas.queued.width),
-                ),
-                theme.dim,
-            )
-        })
-        .collect();
-    frame.render_widget(Paragraph::new(queued), areas.queued);
-}
-
-fn welcome(model: &Model, columns: u16) -> Vec<Line<'static>> {
-    let theme = &model.theme;
-    let mut out = vec![
-        Line::from(vec![
-            Span::styled("Descant", theme.heading),
-            Span::styled(format!("  in {}", model.status.workspace), theme.dim),
-        ]),
-        Line::default(),
-    ];
-    for text in [
-        "Say what should change. Nothing is written before you have reviewed it.",
-        "/ lists commands, F1 the keys.",
-    ] {
-        wrap::wrap(
-            &Source::plain(text, theme.dim),
-            usize::from(columns),
-            &mut out,
-        );
-    }
-    out
-}
-
-/// `─ reasoning ─`; folded, how much there is and how to see it.
-fn reasoning_title(model: &Model, areas: &Areas) -> Line<'static> {
-    let focused = model.look.focus == Focus::Reasoning;
-    let rule = if focused {
-        model.theme.focus
-    } else {
-        model.theme.rule
-    };
-    let width = usize::from(areas.reasoning_title.width);
-    let beside = areas.divider.width == 1;
-    let text = if areas.reasoning.height > 0 {
-        "reasoning".to_owned()
-    } else {
-        let lines: usize = model
-            .reasoning
-            .transcript
-            .cells()
-            .iter()
-            .rev()
-            .map_while(|c| match &c.body {
-                Body::Reasoning { text, .. } => Some(text.lines().count()),
-                _ => None,
-            })
-            .sum();
-        let word = if lines == 1 { "line" } else { "lines" };
-        format!("reasoning \u{b7} {lines} {word} \u{b7} Shift+Tab opens")
-    };
-    let lead = if beside { "" } else { "\u{2500} " };
-    let text = wrap::clip(&text, width.saturating_sub(wrap::width(lead) + 1));
-    let fill = width.saturating_sub(wrap::width(lead) + wrap::width(&text) + 1);
-    Line::from(vec![
-        Span::styled(lead, rule),
-        Span::styled(
-            text,
-            if focused {
-                model.theme.focus
-            } else {
-                model.theme.dim
-            },
-        ),
-        Span::styled(format!(" {}", "\u{2500}".repeat(fill)), rule),
-    ])
-}
-
 fn composer(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
     let theme = &model.theme;
     let focused = model.look.focus == Focus::Composer;
-    let rule = if focused { theme.focus } else { theme.rule };
-    let width = usize::from(areas.composer_rule.width);
-    frame.render_widget(
-        Line::styled("\u{2500}".repeat(width), rule),
-        areas.composer_rule,
-    );
+    frame.render_widget(panes::composer_rule(model, areas), areas.composer_rule);
     if areas.composer.height == 0 {
         return;
     }

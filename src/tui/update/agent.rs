@@ -1,7 +1,7 @@
 //! What the agent says, taken into the model.
 
 use super::super::cells;
-use super::super::model::{Activity, Dirty, Model, ModelState, Running, Update};
+use super::super::model::{Activity, Dirty, Focus, Model, ModelState, Running, Update};
 use super::super::review::Review;
 use super::super::transcript::{Body, DiffCard, ToolState};
 use super::is_typing;
@@ -41,13 +41,8 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             if let Some(at) = model.queued.iter().position(|q| *q == prompt) {
                 model.queued.remove(at);
             }
-            if !model.reasoning.transcript.is_empty() {
-                let first = prompt.lines().next().unwrap_or_default();
-                model
-                    .reasoning
-                    .transcript
-                    .push(Body::Prompt(first.to_owned()));
-            }
+            said.now = said.now.next_turn();
+            model.reasoning.transcript.now = said.now;
             said.push(Body::Prompt(prompt));
             model.running = Some(Running {
                 turn,
@@ -64,10 +59,16 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
         | AgentEvent::Files(_) => {}
         AgentEvent::Prefill { done, total } => activity(model, Activity::Prefill { done, total }),
         AgentEvent::ReasoningDelta(delta) => {
+            reasons(model);
             model.reasoning.transcript.reasoning_delta(&delta);
             activity(model, Activity::Thinking);
         }
-        AgentEvent::ReasoningDone(whole) => model.reasoning.transcript.reasoning_done(&whole),
+        AgentEvent::ReasoningDone(whole) => {
+            if !whole.trim().is_empty() {
+                reasons(model);
+            }
+            model.reasoning.transcript.reasoning_done(&whole);
+        }
         AgentEvent::AnswerDelta(delta) => {
             said.answer_delta(&delta);
             activity(model, Activity::Answering);
@@ -189,6 +190,22 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
     }
 }
 
+/// An analysis message begins a part of the turn, and the first one its place in the reasoning pane.
+fn reasons(model: &mut Model) {
+    let (said, thought) = (
+        &mut model.conversation.transcript,
+        &mut model.reasoning.transcript,
+    );
+    if thought.reasons() {
+        return;
+    }
+    if !thought.thinks() {
+        thought.begin_thought(said.last_prompt());
+    }
+    said.now = said.now.next_part();
+    thought.now = said.now;
+}
+
 fn activity(model: &mut Model, activity: Activity) {
     if let Some(running) = &mut model.running {
         running.activity = activity;
@@ -220,8 +237,14 @@ fn turn_over(model: &mut Model, usage: Usage, how: &str) {
     // A turn that is over waits for nobody.
     model.review = None;
     if let Some(running) = model.running.take() {
-        let elapsed = cells::duration(model.clock.now.saturating_sub(running.since));
-        let mut aside = format!("{how}{elapsed}");
+        let elapsed = model.clock.now.saturating_sub(running.since);
+        // Not under the eyes of somebody who reads it.
+        let fold = model.reasoning.follows() && model.look.focus != Focus::Reasoning;
+        model
+            .reasoning
+            .transcript
+            .end_thought(elapsed, usage.reasoning_tokens, fold);
+        let mut aside = format!("{how}{}", cells::duration(elapsed));
         if usage.generated_tokens > 0 {
             aside.push_str(&format!(" \u{b7} {} tokens", usage.generated_tokens));
             if usage.reasoning_tokens > 0 {

@@ -89,7 +89,7 @@ fn marked(name: &str, now: bool) -> String {
 }
 
 /// The row that was chosen; the list closes with it, or without.
-fn chosen(model: &mut Model, picked: Picked) -> Option<String> {
+pub(super) fn chosen(model: &mut Model, picked: Picked) -> Option<String> {
     match picked {
         Picked::Chosen(id) => {
             model.picker = None;

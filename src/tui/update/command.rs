@@ -3,7 +3,7 @@
 use super::super::command::{self, Command};
 use super::super::model::{Effect, Focus, Model, Update};
 use super::super::theme::choice;
-use super::{choices, overlay, quit};
+use super::{choices, overlay, panes, quit};
 use crate::agent::AgentCommand;
 use crate::text;
 
@@ -40,10 +40,8 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         Command::Redo(on_changed) => send(AgentCommand::Redo(on_changed)),
         Command::New => {
             send(AgentCommand::NewConversation);
-            model.conversation.transcript.clear();
-            model.reasoning.transcript.clear();
-            model.conversation.follow_tail();
-            model.reasoning.follow_tail();
+            model.conversation.clear();
+            model.reasoning.clear();
             model.status.context = None;
         }
         Command::Effort(None) => choices::open_efforts(model),
@@ -65,7 +63,6 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         | Command::Approvals(_)
         | Command::Diff
         | Command::Compact
-        | Command::Copy
         | Command::Export(_)
         | Command::Resume(_)
         | Command::Fork
@@ -74,6 +71,8 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
             let told = "this command is not in this build";
             model.conversation.transcript.problem(told);
         }
+        Command::Copy(what) => panes::copy_answer(model, what.as_deref(), out),
+        Command::Mouse => panes::toggle_mouse(model, out),
         Command::Quit => quit(out),
     }
 }

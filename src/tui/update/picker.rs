@@ -5,7 +5,7 @@ use super::super::model::{Effect, Model, Update};
 use super::super::picker::{Picked, Subject};
 use super::super::theme::choice;
 use super::super::view::picker_page;
-use super::choices;
+use super::{choices, panes};
 use crossterm::event::KeyEvent;
 use std::sync::Arc;
 
@@ -46,6 +46,12 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
     match picker.subject.clone() {
         Subject::Theme { before } => choice::came(model, picked, &before, out),
         Subject::Palette => choices::command(model, picked, out),
+        Subject::Code { answer } => {
+            if let Some(number) = choices::chosen(model, picked) {
+                let number = number.parse().unwrap_or_default();
+                panes::copy_block(model, answer, number, out);
+            }
+        }
         Subject::Effort => choices::effort(model, picked, out),
     }
 }

@@ -11,6 +11,7 @@ use super::super::testing::{Session, plan, start_turn};
 use super::*;
 use crate::agent::{AgentEvent, ReviewId, SandboxState};
 use crate::conversation::{CallId, TurnId, Usage};
+use crossterm::event::{MouseEvent, MouseEventKind};
 
 fn open_review(session: &mut Session) {
     session.agent(AgentEvent::ReviewRequested {
@@ -471,3 +472,5 @@ fn a_review_without_a_conversation_ends_with_it() {
         assert_eq!(session.took(), expected, "{keys}");
     }
 }
+
+mod panes;

@@ -26,6 +26,14 @@ struct Segment {
 
 pub fn line(model: &Model, width: u16) -> Line<'static> {
     let width = usize::from(width);
+    if let Some(said) = &model.look.said {
+        let said = wrap::clip(said, width.saturating_sub(2));
+        let fill = width.saturating_sub(wrap::width(&said) + 1);
+        return Line::styled(
+            format!(" {said}{}", " ".repeat(fill)),
+            model.theme.status_strong,
+        );
+    }
     let mut segments = segments(model);
     let total = |segments: &[Segment]| -> usize {
         segments
