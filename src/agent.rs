@@ -9,33 +9,42 @@
 mod attach;
 mod background;
 mod calls;
+mod compact;
 mod context;
 mod dispatch;
+mod export;
 mod generation;
 mod history;
 mod link;
 pub mod mention;
 mod outbox;
+mod past;
 mod prompt;
 mod protocol;
+mod records;
 mod review;
+mod rewind;
 mod shell;
 mod stream;
 mod task;
 mod turn;
 
+pub use export::{Exported, Format};
+pub use past::Past;
 pub use protocol::{
-    AgentCommand, AgentEvent, FileList, ReviewId, RunId, SandboxState, ShellEnd, ToolStatus,
+    AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, Restored, ReviewId, RunId,
+    SandboxState, ShellEnd, ToolStatus,
 };
 
-use crate::conversation::{Effort, Item};
+use crate::conversation::Effort;
 // Events carry the first three: consumers name them from here and import no engine.
 use crate::engine::{Engine, Sampling};
 pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
-use crate::harmony::vocab::Vocabulary;
+use crate::harmony::vocab::{VocabError, Vocabulary};
 use crate::patch::Journal;
 use crate::sandbox::SandboxError;
 use crate::session;
+pub use crate::session::TurnEnd;
 use crate::tools::python::Interpreter;
 use crate::workspace::Workspace;
 use futures_util::future::BoxFuture;
@@ -101,13 +110,8 @@ impl Default for Limits {
     }
 }
 
-/// A conversation to go on with.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Resumed {
-    pub items: Vec<Item>,
-    /// Turns it already had.
-    pub turns: u64,
-}
+/// The vocabulary before there is a model, to read what was said earlier. Called on a blocking thread.
+pub type Words = Arc<dyn Fn() -> Result<Arc<Vocabulary>, VocabError> + Send + Sync>;
 
 /// Everything an agent is made of.
 pub struct AgentOptions {
@@ -121,7 +125,7 @@ pub struct AgentOptions {
     pub shell: String,
     /// Where the conversation is recorded; `None` records nothing.
     pub session: Option<session::Writer>,
-    pub resumed: Resumed,
+    pub words: Words,
     pub limits: Limits,
 }
 

@@ -164,8 +164,11 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
             SessionsCommand::Rm { id } => sessions::remove(&setup, &id),
         },
         Some(Command::Resume { id, last }) => {
-            let past = sessions::find_here(&setup, id.as_deref(), last)?;
-            parts::terminal(setup, None, Some(past)).await
+            let past = match (id.as_deref(), last) {
+                (None, false) => parts::Past::Choose,
+                (id, _) => parts::Past::This(sessions::find_here(&setup, id)?),
+            };
+            parts::terminal(setup, None, past).await
         }
         Some(Command::Models { command }) => match command.unwrap_or(ModelsCommand::List) {
             ModelsCommand::List => models::list(&setup.places),
@@ -181,7 +184,7 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
             | Command::Checkpoints,
         ) => Ok(Exit::Done),
         None if args.once.once => run_once(setup, args.once, args.prompt).await,
-        None => parts::terminal(setup, args.prompt, None).await,
+        None => parts::terminal(setup, args.prompt, parts::Past::None).await,
     }
 }
 
@@ -207,7 +210,7 @@ async fn run_once(setup: Setup, args: OnceArgs, prompt: Option<String>) -> anyho
         }
         None => ApprovalPolicy::ProposeOnly,
     };
-    let (agent, thread_id) = parts::start_agent(&setup, policy, None)?;
+    let (agent, thread_id) = parts::start_agent(&setup, policy)?;
     let options = once::Options {
         prompt,
         thread_id,

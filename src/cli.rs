@@ -167,11 +167,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<SessionsCommand>,
     },
-    /// Continue a recorded conversation
+    /// Continue a recorded conversation; without an id, choose from a list
     Resume {
         /// Its id or the beginning of it
         id: Option<String>,
-        /// The newest of this folder
+        /// The last one of this folder
         #[arg(long, conflicts_with = "id")]
         last: bool,
     },

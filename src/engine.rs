@@ -84,6 +84,8 @@ pub enum StopReason {
 pub enum EngineEvent {
     /// Prompt tokens computed so far, of the total that were not cached.
     Prefill { done: usize, total: usize },
+    /// Ids as they are generated, each before the events that it leads to.
+    Tokens(Vec<TokenId>),
     /// What the stream says; `reasoning tokens` are counted by the engine adapter.
     Harmony(HarmonyEvent),
     /// The last event of a generation that ran.

@@ -116,13 +116,16 @@ impl Hunk {
 
 /// What a plan does to one file. `pre` is `None` for an added file, `post` for a deleted one. Both are text in
 /// UTF-8, whatever `encoding` the bytes on disk have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePlan {
     pub kind: ChangeKind,
     pub path: WorkspacePath,
     /// Where a moved file goes.
     pub target: Option<WorkspacePath>,
+    /// A record of the plan leaves the images out: the journal has them.
+    #[serde(skip)]
     pub pre: Option<Vec<u8>>,
+    #[serde(skip)]
     pub post: Option<Vec<u8>>,
     /// Of the file on disk, before and after.
     pub encoding: Encoding,
@@ -150,20 +153,21 @@ impl FilePlan {
 }
 
 /// A patch located against the files as they are; nothing is written yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub files: Vec<FilePlan>,
 }
 
 /// The user's word on one hunk or file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decision {
     Accept,
     Reject { note: Option<String> },
 }
 
 /// A decision for every hunk of a plan, and one for every file that has no hunks. What is absent is rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Decisions {
     pub hunks: std::collections::BTreeMap<HunkId, Decision>,
     /// By index in [`Plan::files`], for files without hunks.

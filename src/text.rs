@@ -5,6 +5,8 @@
 //! to know: [`visible`] and [`prose`] let the few joiners pass or go that only shape emoji and scripts,
 //! [`exact`] hides nothing, because in a review what cannot be seen cannot be judged.
 
+pub mod mask;
+
 use std::borrow::Cow;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 mod agent_support;
 
 use agent_support::*;
-use descant::agent::{AgentCommand, AgentEvent, Resumed};
+use descant::agent::{AgentCommand, AgentEvent, HistoryEvent};
 use descant::conversation::Item;
 use descant::engine::scripted::ScriptedGeneration;
 use descant::session;
@@ -32,25 +32,30 @@ fn a_resumed_conversation_sends_the_same_ids() {
         let expected = rig.engine.requests().pop().unwrap().prompt;
 
         let path = rig.session.clone().unwrap();
-        let loaded = session::load(&path).unwrap();
-        assert_eq!(loaded.warnings, Vec::<String>::new());
-        assert_eq!(loaded.turns, 2);
-        let users = loaded
-            .items
+        let state = session::load(&path).unwrap().into_state();
+        assert_eq!(state.turns(), 2);
+        let users = state
+            .items()
             .iter()
             .filter(|item| matches!(item, Item::User { .. }))
             .count();
-        assert_eq!((users, loaded.items.len()), (2, 6));
+        assert_eq!((users, state.items().len()), (2, 6));
 
-        // As after the first turn, in another process.
+        // In another process, the same conversation as it was before the second answer, asked again.
+        let (dir, home) = rig.end().await;
         let mut again = setup([answer("Again.")]);
-        again.resumed = Resumed {
-            items: loaded.items[..4].to_vec(),
-            turns: 1,
-        };
+        (again.dir, again.home, again.record) = (Some(dir), Some(home), true);
         let mut second = again.start();
+        second.send(AgentCommand::Resume(path)).await;
+        let turn = descant::conversation::TurnId(2);
+        second
+            .send(AgentCommand::Rewind { turn, files: false })
+            .await;
+        second
+            .until(|event| matches!(event, AgentEvent::History(HistoryEvent::Rewound { .. })))
+            .await;
         let told = second.turn("And again?").await;
-        assert_eq!(told[0], "turn 2: And again?");
+        assert_eq!(told[0], "turn 3: And again?");
         assert_eq!(second.engine.requests()[0].prompt, expected);
     });
 }
@@ -78,7 +83,7 @@ fn the_record_is_private_and_complete_after_an_interrupt() {
             rig.send(AgentCommand::Interrupt).await;
             rig.rest().await;
             let path = rig.session.clone().unwrap();
-            let items = session::load(&path).unwrap().items;
+            let items = session::load(&path).unwrap().into_state().into_items();
             assert_eq!(
                 items[0],
                 Item::User {
@@ -110,17 +115,34 @@ fn the_record_is_private_and_complete_after_an_interrupt() {
 }
 
 #[test]
-fn a_new_conversation_goes_on_in_the_same_record() {
-    check("a_new_conversation_goes_on_in_the_same_record", async {
-        let mut recorded = setup([answer("1"), answer("2")]);
-        recorded.record = true;
-        let mut rig = recorded.start();
-        rig.turn("one").await;
-        rig.send(AgentCommand::NewConversation).await;
-        rig.turn("two").await;
-        let path = rig.session.clone().unwrap();
-        let items = session::load(&path).unwrap().items;
-        assert_eq!(items.len(), 2);
-        assert_eq!(items[0], Item::User { text: "two".into() });
-    });
+fn a_new_conversation_has_a_record_of_its_own_and_both_are_listed() {
+    check(
+        "a_new_conversation_has_a_record_of_its_own_and_both_are_listed",
+        async {
+            let mut recorded = setup([answer("1"), answer("2")]);
+            recorded.record = true;
+            let mut rig = recorded.start();
+            rig.turn("one").await;
+            rig.send(AgentCommand::NewConversation).await;
+            rig.turn("two").await;
+            let path = rig.session.clone().unwrap();
+            let items = session::load(&path).unwrap().into_state().into_items();
+            assert_eq!(items[0], Item::User { text: "one".into() });
+            assert_eq!(items.len(), 2);
+            rig.send(AgentCommand::NewConversation).await;
+            rig.send(AgentCommand::ListSessions).await;
+            let events = rig
+                .until(|event| matches!(event, AgentEvent::History(HistoryEvent::Sessions(_))))
+                .await;
+            let Some(AgentEvent::History(HistoryEvent::Sessions(listed))) = events.last() else {
+                panic!("{events:?}")
+            };
+            let mut titles: Vec<_> = listed
+                .iter()
+                .map(|one| (one.title.as_str(), one.messages, one.here))
+                .collect();
+            titles.sort_unstable();
+            assert_eq!(titles, [("one", 1, true), ("two", 1, true)]);
+        },
+    );
 }

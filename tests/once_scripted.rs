@@ -260,7 +260,7 @@ fn sessions_are_listed_shown_and_removed() {
     let id = list.stdout.split('\t').next().unwrap().to_owned();
     let show = bench.run(&["sessions", "show", &id]);
     assert!(
-        show.stdout.contains("> say hello") && show.stdout.contains("Hello."),
+        show.stdout.contains("## You\n\nsay hello") && show.stdout.contains("Hello."),
         "{show:?}"
     );
     assert_eq!(bench.run(&["sessions", "rm", &id]).code, 0);

@@ -149,11 +149,14 @@ mod tests {
     }
 
     fn names(attached: &Attached) -> Vec<&str> {
-        let name = |item| match item {
-            &Item::Attached { ref name, .. } => name.as_str(),
-            other => panic!("{other:?}"),
-        };
-        attached.items.iter().map(name).collect()
+        let mut names = Vec::new();
+        for item in &attached.items {
+            match item {
+                Item::Attached { name, .. } => names.push(name.as_str()),
+                other => panic!("{other:?}"),
+            }
+        }
+        names
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Core {
     /// A call that is none of ours: shown as failed, answered with what is wrong with it.
     async fn complain(&mut self, call: &Call, complaint: &str) {
         let text = format!("Error: {complaint}");
-        self.show_failed(call, &text);
+        self.show_failed(call, &text).await;
         self.push(Item::ToolResult {
             call: call.id,
             tool: role(&call.recipient),
@@ -123,7 +123,7 @@ impl Tally {
 }
 
 /// The role an answer to `recipient` speaks as.
-fn role(recipient: &str) -> String {
+pub(super) fn role(recipient: &str) -> String {
     match Tool::from_recipient(recipient) {
         Some(tool) => tool.role().to_owned(),
         None => match recipient_name(recipient) {

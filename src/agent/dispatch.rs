@@ -2,11 +2,14 @@
 
 use super::AgentEvent;
 use super::ToolStatus;
+use super::history::History;
 use super::link::{Attended, Link};
+use super::past::call_end;
 use super::stream::{Call, shown_tool};
 use super::task::Core;
 use crate::conversation::CallId;
 use crate::sandbox::{CellExit, SandboxError};
+use crate::session::Record;
 use crate::tools::python::{self, Interpreter};
 use crate::tools::{self, Tool, cap};
 use std::sync::{Mutex, PoisonError};
@@ -66,6 +69,8 @@ impl Core {
             Attended::Done(answer) => (answer, false),
             Attended::Interrupted => (Answer::failed("interrupted by the user"), true),
         };
+        self.ended(call.id, &answer.status, answer.exit_code, begun.elapsed())
+            .await;
         self.link.send(AgentEvent::ToolFinished {
             call: call.id,
             status: answer.status,
@@ -80,8 +85,26 @@ impl Core {
         }
     }
 
+    /// What the answer to the model does not say goes on record.
+    async fn ended(
+        &mut self,
+        call: CallId,
+        status: &ToolStatus,
+        exit_code: Option<i32>,
+        elapsed: Duration,
+    ) {
+        let ended = Record::CallEnded {
+            call,
+            end: call_end(status),
+            exit_code,
+            seconds: elapsed.as_secs_f64(),
+        };
+        let recorded = self.history.take(ended).await;
+        self.report(recorded);
+    }
+
     /// A call that does not run, as the consumer sees it.
-    pub(super) fn show_failed(&mut self, call: &Call, text: &str) {
+    pub(super) async fn show_failed(&mut self, call: &Call, text: &str) {
         let tool = shown_tool(&call.recipient);
         self.link.send(AgentEvent::ToolStarted {
             call: call.id,
@@ -89,6 +112,8 @@ impl Core {
             tool,
             arguments: call.arguments.clone(),
         });
+        self.ended(call.id, &ToolStatus::Failed, None, Duration::ZERO)
+            .await;
         self.link.send(AgentEvent::ToolFinished {
             call: call.id,
             status: ToolStatus::Failed,
@@ -132,7 +157,7 @@ impl Core {
         };
         let reason = match arrived {
             Ok(Some(Ok(python))) => {
-                return run_cell(&mut self.link, python.as_ref(), call).await;
+                return run_cell(&mut self.link, &mut self.history, python.as_ref(), call).await;
             }
             Ok(Some(Err(reason))) => reason.clone(),
             Ok(None) => "its start broke off; this is a bug of Descant".to_owned(),
@@ -168,7 +193,12 @@ impl Live {
     }
 }
 
-async fn run_cell(link: &mut Link, interpreter: &dyn Interpreter, call: &Call) -> Attended<Answer> {
+async fn run_cell(
+    link: &mut Link,
+    history: &mut History,
+    interpreter: &dyn Interpreter,
+    call: &Call,
+) -> Attended<Answer> {
     let code = python::code(&call.arguments);
     let cancel: CancellationToken = link.interrupt().child_token();
     let live = Live::default();
@@ -194,7 +224,7 @@ async fn run_cell(link: &mut Link, interpreter: &dyn Interpreter, call: &Call) -
             }
         };
         match link.attend_with_room(step).await {
-            Attended::Done(None) => show(link, call.id, &live),
+            Attended::Done(None) => show(link, history, call.id, &live),
             Attended::Done(Some(result)) => break Some(result),
             Attended::Interrupted => {
                 // The token is cancelled already; the kernel's answer says what was printed until then.
@@ -203,7 +233,7 @@ async fn run_cell(link: &mut Link, interpreter: &dyn Interpreter, call: &Call) -
         }
     };
     drop(run);
-    show(link, call.id, &live);
+    show(link, history, call.id, &live);
     let interrupted = link.interrupt().is_cancelled();
     match result {
         None if interrupted => Attended::Interrupted,
@@ -235,9 +265,17 @@ async fn run_cell(link: &mut Link, interpreter: &dyn Interpreter, call: &Call) -
     }
 }
 
-fn show(link: &mut Link, call: CallId, live: &Live) {
+/// Into the record, then to the consumer.
+fn show(link: &mut Link, history: &mut History, call: CallId, live: &Live) {
     let text = live.take();
     if !text.is_empty() {
+        let output = Record::Output {
+            call,
+            text: text.clone(),
+        };
+        if let Err(problem) = history.stream(output) {
+            link.send(AgentEvent::Problem(problem));
+        }
         link.send(AgentEvent::ToolOutput { call, text });
     }
 }

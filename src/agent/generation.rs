@@ -1,18 +1,27 @@
 //! One generation: ask the engine, forward its stream, bring it to an end whatever happens.
+//!
+//! Nothing of the stream is shown before its ids are in the record: a killed process loses nothing that was on
+//! screen.
 
-use super::AgentEvent;
 use super::context::Budget;
+use super::history::History;
 use super::link::{Attended, Link};
 use super::stream::{Call, Stream};
+use super::{AgentEvent, HistoryEvent};
 use crate::conversation::{CallId, TokenId, Usage};
 use crate::engine::{Engine, EngineError, EngineEvent, GenerateRequest, Sampling, StopReason};
+use crate::session::Record;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a cancelled engine has to hand over what it generated. It stops at the next token, except in
 /// the middle of a prefill chunk, which is not waited for at all: nothing was generated then.
 const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// How long ids are gathered for a line of the record. A frame of the screen is no shorter, so nobody sees
+/// it; and a fast model's record is half as large.
+const GATHER: Duration = Duration::from_millis(30);
 
 /// What is asked of the engine.
 #[derive(Debug)]
@@ -44,7 +53,89 @@ pub(super) struct Generation {
     pub(super) ending: Ending,
 }
 
-pub(super) async fn generate(link: &mut Link, engine: &dyn Engine, ask: Ask) -> Generation {
+/// Where a generation goes.
+#[derive(Debug)]
+pub(super) enum Recording<'a> {
+    /// Into the conversation.
+    Into(&'a mut History),
+    /// Nowhere: it is neither recorded nor shown, but for its size.
+    Aside,
+}
+
+/// What the engine said and nobody was told yet.
+#[derive(Debug, Default)]
+struct Held {
+    tokens: Vec<TokenId>,
+    events: Vec<AgentEvent>,
+    /// Ids so far.
+    count: usize,
+    /// The next moment to record and tell; at once where the last is long ago.
+    due: Option<Instant>,
+}
+
+impl Held {
+    fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.events.is_empty()
+    }
+
+    fn is_due(&self) -> bool {
+        !self.is_empty() && self.due.is_none_or(|due| due <= Instant::now())
+    }
+
+    /// Into the record, then to the consumer.
+    fn tell(&mut self, link: &mut Link, recording: &mut Recording<'_>) {
+        if self.is_empty() {
+            return;
+        }
+        let tokens = std::mem::take(&mut self.tokens);
+        self.count += tokens.len();
+        match recording {
+            Recording::Into(history) => {
+                let more = Record::Tokens {
+                    tokens,
+                    last: false,
+                };
+                if let Err(problem) = history.stream(more) {
+                    link.send(AgentEvent::Problem(problem));
+                }
+                for event in self.events.drain(..) {
+                    link.send(event);
+                }
+            }
+            Recording::Aside => {
+                self.events.clear();
+                link.send(HistoryEvent::CompactProgress { tokens: self.count }.into());
+            }
+        }
+        self.due = Some(Instant::now() + GATHER);
+    }
+
+    /// The engine's next event, or `None` when what is held is due. Cancel-safe.
+    async fn next(
+        &self,
+        events: &mut mpsc::Receiver<EngineEvent>,
+        silence: Duration,
+    ) -> Option<Result<Option<EngineEvent>, tokio::time::error::Elapsed>> {
+        let due = async {
+            match self.due {
+                Some(due) if !self.is_empty() => sleep_until(due).await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = due => None,
+            event = timeout(silence, events.recv()) => Some(event),
+        }
+    }
+}
+
+pub(super) async fn generate(
+    link: &mut Link,
+    mut recording: Recording<'_>,
+    engine: &dyn Engine,
+    ask: Ask,
+) -> Generation {
     let cancel = link.interrupt().child_token();
     let mut events = engine.generate(GenerateRequest {
         prompt: ask.prompt,
@@ -53,13 +144,18 @@ pub(super) async fn generate(link: &mut Link, engine: &dyn Engine, ask: Ask) -> 
         cancel: cancel.clone(),
     });
     let mut stream = Stream::new(ask.next_call);
+    let mut held = Held::default();
     let (tokens, usage, ending) = loop {
+        if held.is_due() {
+            held.tell(link, &mut recording);
+        }
         match link
-            .attend_with_room(timeout(ask.silence, events.recv()))
+            .attend_with_room(held.next(&mut events, ask.silence))
             .await
         {
-            Attended::Done(Ok(Some(event))) => {
-                if let Some(last) = take(link, &mut stream, event) {
+            Attended::Done(None) => {}
+            Attended::Done(Some(Ok(Some(event)))) => {
+                if let Some(last) = take(link, &mut held, &mut stream, event) {
                     break last;
                 }
                 if stream.answer.is_some() {
@@ -67,10 +163,10 @@ pub(super) async fn generate(link: &mut Link, engine: &dyn Engine, ask: Ask) -> 
                     cancel.cancel();
                 }
             }
-            Attended::Done(Ok(None)) => {
+            Attended::Done(Some(Ok(None))) => {
                 break lost("its event stream ended before the generation did".into());
             }
-            Attended::Done(Err(_elapsed)) => {
+            Attended::Done(Some(Err(_elapsed))) => {
                 cancel.cancel();
                 break lost(format!(
                     "nothing came from it for {} seconds",
@@ -78,11 +174,12 @@ pub(super) async fn generate(link: &mut Link, engine: &dyn Engine, ask: Ask) -> 
                 ));
             }
             Attended::Interrupted => {
-                let last = last_word(link, &mut stream, &mut events).await;
+                let last = last_word(link, &mut held, &mut stream, &mut events).await;
                 break (last.0, last.1, Ending::Interrupted);
             }
         }
     };
+    held.tell(link, &mut recording);
     Generation {
         tokens,
         usage,
@@ -102,15 +199,12 @@ fn lost(reason: String) -> Last {
     )
 }
 
-/// Forwards an event; `Some` when it was the last.
-fn take(link: &mut Link, stream: &mut Stream, event: EngineEvent) -> Option<Last> {
+/// Keeps an event to be told; `Some` when it was the last.
+fn take(link: &mut Link, held: &mut Held, stream: &mut Stream, event: EngineEvent) -> Option<Last> {
     match event {
         EngineEvent::Prefill { done, total } => link.send(AgentEvent::Prefill { done, total }),
-        EngineEvent::Harmony(event) => {
-            if let Some(event) = stream.take(event) {
-                link.send(event);
-            }
-        }
+        EngineEvent::Tokens(tokens) => held.tokens.extend(tokens),
+        EngineEvent::Harmony(event) => held.events.extend(stream.take(event)),
         EngineEvent::Finished {
             tokens,
             usage,
@@ -132,12 +226,13 @@ fn take(link: &mut Link, stream: &mut Stream, event: EngineEvent) -> Option<Last
 /// After an interrupt: the ids of what was generated, so that the record equals what the user saw.
 async fn last_word(
     link: &mut Link,
+    held: &mut Held,
     stream: &mut Stream,
     events: &mut mpsc::Receiver<EngineEvent>,
 ) -> Last {
     // What is in the queue already may be the beginning of an answer.
     while let Ok(event) = events.try_recv() {
-        if let Some(last) = take(link, stream, event) {
+        if let Some(last) = take(link, held, stream, event) {
             return last;
         }
     }
@@ -146,7 +241,7 @@ async fn last_word(
     }
     let handed_over = async {
         while let Some(event) = events.recv().await {
-            if let Some(last) = take(link, stream, event) {
+            if let Some(last) = take(link, held, stream, event) {
                 return last;
             }
         }

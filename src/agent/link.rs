@@ -272,6 +272,16 @@ impl Link {
             }
             Some(AgentCommand::SetEffort(effort)) => self.effort = Some(effort),
             Some(AgentCommand::Undo(_)) => self.refuse("undo"),
+            Some(AgentCommand::Resume(_) | AgentCommand::ResumeNamed(_)) => {
+                self.refuse("go on with another conversation")
+            }
+            Some(AgentCommand::Fork) => self.refuse("fork"),
+            Some(AgentCommand::Rewind { .. } | AgentCommand::ListMessages) => {
+                self.refuse("go back to an earlier message");
+            }
+            Some(AgentCommand::Compact { .. }) => self.refuse("compact"),
+            Some(AgentCommand::Export { .. }) => self.refuse("export"),
+            Some(AgentCommand::ListSessions) => self.refuse("list conversations"),
             Some(AgentCommand::Redo(_)) => self.refuse("redo"),
             Some(AgentCommand::NewConversation) => {
                 self.forget = true;

@@ -1,8 +1,10 @@
 //! What the agent and its consumers say to each other. Plain data, no behaviour.
 
+use super::past::Past;
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decisions, OnChanged, Plan};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,9 +60,93 @@ pub enum AgentCommand {
     /// Takes the last applied patch back; the choice is for files that changed since.
     Undo(OnChanged),
     Redo(OnChanged),
-    /// Forget the conversation (the session file stays).
+    /// Begin anew; the conversation so far stays on record.
     NewConversation,
+    /// Go on with the conversation in this session file; one that is open elsewhere is forked.
+    Resume(PathBuf),
+    /// The same, by its id or the beginning of it.
+    ResumeNamed(String),
+    /// Answered with [`HistoryEvent::Sessions`].
+    ListSessions,
+    /// Go on in a record of its own; the one so far stays as it is.
+    Fork,
+    /// Answered with [`HistoryEvent::Messages`].
+    ListMessages,
+    /// Go back to before this turn; with `files`, take back the patches that were applied since.
+    Rewind {
+        turn: TurnId,
+        files: bool,
+    },
+    /// Replace the history by a summary; `instructions` are the user's own, possibly none.
+    Compact {
+        instructions: String,
+    },
+    /// Write the conversation to a file, secrets masked; the name's ending says the format.
+    Export {
+        file: Option<PathBuf>,
+    },
     Shutdown,
+}
+
+/// A recorded conversation in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub path: PathBuf,
+    pub id: String,
+    /// The first words of the first message.
+    pub title: String,
+    pub folder: PathBuf,
+    /// It is about the folder that is worked in.
+    pub here: bool,
+    pub branch: Option<String>,
+    pub messages: usize,
+    /// How long ago something was last said.
+    pub age: Duration,
+}
+
+/// A message of the user's own that can be gone back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub turn: TurnId,
+    pub text: String,
+    /// Patches that were applied since and are not undone.
+    pub patches: usize,
+}
+
+/// The conversation as it now is, from its beginning: what was shown before it does not count any more.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    pub past: Vec<Past>,
+    /// The effort it was led with.
+    pub effort: Effort,
+}
+
+/// What happens to the conversation as a whole.
+#[derive(Debug, Clone)]
+pub enum HistoryEvent {
+    /// Answers [`AgentCommand::ListSessions`], the last one changed first.
+    Sessions(Vec<Listed>),
+    /// Answers [`AgentCommand::ListMessages`], oldest first.
+    Messages(Vec<Message>),
+    Restored(Box<Restored>),
+    /// The conversation stands before this message again.
+    Rewound {
+        message: String,
+    },
+    /// The conversation is being summarised; it can be interrupted.
+    Compacting,
+    /// What the model has written of the summary, in tokens.
+    CompactProgress {
+        tokens: usize,
+    },
+    /// It is over, done or not; a notice or a problem says which.
+    CompactDone,
+}
+
+impl From<HistoryEvent> for AgentEvent {
+    fn from(event: HistoryEvent) -> AgentEvent {
+        AgentEvent::History(event)
+    }
 }
 
 /// Whether the `python` tool can be offered.
@@ -204,6 +290,7 @@ pub enum AgentEvent {
         turn: TurnId,
         usage: Usage,
     },
+    History(HistoryEvent),
     /// Undo, redo, nudges, repairs: one line for the user.
     Notice(String),
     /// An `Undo` or `Redo` could not be done.

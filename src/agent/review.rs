@@ -9,6 +9,7 @@ use super::stream::Call;
 use super::task::{Core, Desk};
 use super::{AgentEvent, ApprovalPolicy, ReviewId, ToolStatus};
 use crate::patch::{Applied, ApplyError, Decisions, Plan, apply, report};
+use crate::session::Record;
 use crate::tools::apply_patch::prepare;
 use crate::workspace::WorkspacePath;
 use std::sync::PoisonError;
@@ -28,7 +29,9 @@ impl Core {
             let (plan, decisions) = match self.desk.approvals {
                 ApprovalPolicy::ProposeOnly => {
                     let text = report::proposed(&plan);
-                    self.done(review, Box::new(plan), None, 0);
+                    let nothing = Decisions::default();
+                    self.done(call, review, (Box::new(plan), nothing), None, 0)
+                        .await;
                     let status = ToolStatus::Declined;
                     return Attended::Done(Answer {
                         status,
@@ -50,8 +53,10 @@ impl Core {
                     match self.link.reviewed(review).await {
                         Attended::Done(reviewed) => (reviewed.plan, reviewed.decisions),
                         Attended::Interrupted => {
-                            let declined = report::declined_count(&plan, &Decisions::default());
-                            self.done(review, plan, None, declined);
+                            let nothing = Decisions::default();
+                            let declined = report::declined_count(&plan, &nothing);
+                            self.done(call, review, (plan, nothing), None, declined)
+                                .await;
                             return Attended::Interrupted;
                         }
                     }
@@ -67,7 +72,8 @@ impl Core {
                     } else {
                         ToolStatus::Declined
                     };
-                    self.done(review, plan, applied, declined);
+                    self.done(call, review, (plan, decisions), applied, declined)
+                        .await;
                     return Attended::Done(Answer {
                         status,
                         text,
@@ -76,9 +82,10 @@ impl Core {
                 }
                 Err(Unwritten::Changed(path)) => {
                     // The question is asked anew under a new number; this one has no end of its own.
-                    self.link.send(AgentEvent::Notice(format!(
+                    self.say(AgentEvent::Notice(format!(
                         "{path} changed on disk meanwhile; the patch is located anew"
-                    )));
+                    )))
+                    .await;
                 }
                 // No end of the review: the failed call says what happened.
                 Err(Unwritten::Failed(error)) => return Attended::Done(Answer::failed(error)),
@@ -103,13 +110,33 @@ impl Core {
         }
     }
 
-    fn done(
+    async fn done(
         &mut self,
+        call: &Call,
         review: ReviewId,
-        plan: Box<Plan>,
+        (plan, decisions): (Box<Plan>, Decisions),
         applied: Option<Applied>,
         declined_hunks: usize,
     ) {
+        let recorded = match (
+            serde_json::to_value(&plan),
+            serde_json::to_value(&decisions),
+        ) {
+            (Ok(plan), Ok(decisions)) => {
+                let reviewed = Record::Reviewed {
+                    call: call.id,
+                    checkpoint: applied.as_ref().map(|applied| applied.checkpoint),
+                    declined: declined_hunks,
+                    plan,
+                    decisions,
+                };
+                self.history.take(reviewed).await
+            }
+            (Err(error), _) | (_, Err(error)) => Err(format!(
+                "the review is not on record: {error}; this is our bug"
+            )),
+        };
+        self.report(recorded);
         self.link.send(AgentEvent::ReviewDone {
             review,
             plan,

@@ -4,9 +4,10 @@ use super::background::{Arrival, Model, Python, load_model, start_sandbox};
 use super::history::History;
 use super::link::{Beside, Came, Link};
 use super::shell::UserShell;
-use super::{AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Limits, ModelOptions};
+use super::{AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Limits, ModelOptions, Words};
 use crate::conversation::PromptSpec;
 use crate::patch::{Direction, Journal, OnChanged};
+use crate::session::{Record, State, Writer};
 use crate::workspace::Workspace;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(super) struct Core {
     pub(super) limits: Limits,
     /// Made with the first turn; dropped when the user changes the effort or begins anew.
     pub(super) fixed: Option<PromptSpec>,
+    pub(super) words: Words,
     /// Generations so far: each samples with a seed of its own.
     pub(super) generations: u64,
 }
@@ -57,7 +59,7 @@ pub(super) async fn run(
         model: load_model(options.model_load, events.clone()),
         python: start_sandbox(options.sandbox, events.clone()),
         link: Link::new(commands, events, beside),
-        history: History::new(options.resumed, options.session),
+        history: History::new(State::default(), options.session),
         desk: Desk {
             workspace: options.workspace,
             journal: Arc::new(Mutex::new(options.journal)),
@@ -66,6 +68,7 @@ pub(super) async fn run(
         options: options.model,
         limits: options.limits,
         fixed: None,
+        words: options.words,
         generations: 0,
     };
     while !core.link.closing {
@@ -112,7 +115,15 @@ impl Core {
             AgentCommand::Redo(on_changed) => {
                 self.step_journal(Direction::Redo, on_changed).await;
             }
-            AgentCommand::NewConversation => self.forget().await,
+            AgentCommand::NewConversation => self.begin_anew(),
+            AgentCommand::Resume(path) => self.resume(path).await,
+            AgentCommand::ResumeNamed(id) => self.resume_named(id).await,
+            AgentCommand::ListSessions => self.list_sessions().await,
+            AgentCommand::Fork => self.fork().await,
+            AgentCommand::ListMessages => self.list_messages().await,
+            AgentCommand::Rewind { turn, files } => self.rewind(turn, files).await,
+            AgentCommand::Compact { instructions } => self.compact(instructions).await,
+            AgentCommand::Export { file } => self.export(file).await,
             AgentCommand::Shutdown => self.link.closing = true,
         }
     }
@@ -124,21 +135,27 @@ impl Core {
         }
     }
 
-    /// The conversation begins anew; the fixed prompt may now offer a container that came late.
-    pub(super) async fn forget(&mut self) {
-        self.link.forget_queued();
-        self.fixed = None;
-        let recorded = self.history.clear().await;
-        self.report(recorded);
-        self.link
-            .send(AgentEvent::Notice("A new conversation begins.".into()));
-    }
-
     /// Tells the user of a record that could not be written.
     pub(super) fn report(&mut self, recorded: Result<(), String>) {
         if let Err(problem) = recorded {
             self.link.send(AgentEvent::Problem(problem));
         }
+    }
+
+    /// A line to the user that belongs to the conversation: shown again when it is resumed.
+    pub(super) async fn say(&mut self, event: AgentEvent) {
+        let said = match &event {
+            AgentEvent::Notice(text) => Some((text.clone(), false)),
+            AgentEvent::Problem(text) => Some((text.clone(), true)),
+            _ => None,
+        };
+        // A record of nothing but our own lines would be a conversation in which nobody spoke.
+        let begun = self.history.writer().is_some_and(Writer::has_begun);
+        if let (Some((text, problem)), true) = (said, begun) {
+            let recorded = self.history.take(Record::Said { text, problem }).await;
+            self.report(recorded);
+        }
+        self.link.send(event);
     }
 
     async fn step_journal(&mut self, direction: Direction, on_changed: OnChanged) {
@@ -148,14 +165,15 @@ impl Core {
             step(&mut journal, &desk.workspace, direction, on_changed)
         })
         .await;
-        self.link.send(match stepped {
+        let event = match stepped {
             Ok(Ok(notice)) => AgentEvent::Notice(notice),
             Ok(Err(problem)) => AgentEvent::Problem(problem),
             Err(error) => AgentEvent::Problem(format!(
                 "{} broke off: {error}; this is our bug",
                 direction.word()
             )),
-        });
+        };
+        self.say(event).await;
     }
 
     async fn end(self) {

@@ -6,15 +6,15 @@
 use super::attach;
 use super::calls::Tally;
 use super::context::{Budget, budget, cut_short};
-use super::generation::{Ask, Ending, Generation, generate};
+use super::generation::{Ask, Ending, Generation, Recording, generate};
 use super::link::Attended;
-use super::prompt;
 use super::task::Core;
 use super::{AgentEvent, LoadedModel};
 use crate::conversation::{Item, MessageEnd, PromptProfile, TokenId, Usage};
 use crate::engine::Sampling;
 use crate::harmony::render::render;
-use crate::session::TurnEnd;
+use crate::session::{Record, TurnEnd};
+use std::time::Instant;
 use tokio::time::timeout;
 
 /// What the model reads after a generation that was nothing but reasoning.
@@ -53,13 +53,19 @@ impl Core {
             }
         }
         self.keep_attached().await;
+        let began = Instant::now();
         let turn = self.history.next_turn();
+        // On record before it is on screen, like everything.
+        let asked = Record::TurnStarted {
+            turn,
+            prompt: Some(prompt.clone()),
+        };
+        let recorded = self.history.take(asked).await;
+        self.report(recorded);
         self.link.send(AgentEvent::TurnStarted {
             turn,
             prompt: prompt.clone(),
         });
-        let recorded = self.history.turn_started(turn).await;
-        self.report(recorded);
 
         let mut progress = Progress::default();
         let outcome = self.run(prompt, &mut progress).await;
@@ -73,7 +79,13 @@ impl Core {
             },
             Outcome::Interrupted => TurnEnd::Interrupted,
         };
-        let recorded = self.history.turn_ended(turn, usage, end).await;
+        let ended = Record::TurnEnded {
+            turn,
+            usage,
+            end,
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        let recorded = self.history.take(ended).await;
         self.report(recorded);
         self.link.send(match outcome {
             Outcome::Done { answered } => AgentEvent::TurnDone {
@@ -86,7 +98,7 @@ impl Core {
         });
         self.keep_attached().await;
         if std::mem::take(&mut self.link.forget) {
-            self.forget().await;
+            self.begin_anew();
         }
     }
 
@@ -108,7 +120,7 @@ impl Core {
                 Attended::Done(Err(_elapsed)) => false,
                 Attended::Interrupted => return Outcome::Interrupted,
             };
-            self.fixed = Some(prompt::fixed(model.0.info().profile, &self.options, python));
+            self.fix_prompt(model.0.info().profile, python);
         }
         // The message counts from its first generation on: one that does not fit, or that the user stops
         // before, would stand in the way of every later one.
@@ -125,6 +137,7 @@ impl Core {
             Err(error) => return Outcome::Failed(error),
         };
         drop(with_message);
+        self.record_prompt().await;
         for item in said {
             self.push(item).await;
         }
@@ -158,7 +171,7 @@ impl Core {
             Attended::Done(gathered) => {
                 let attached = gathered.unwrap_or_default();
                 if let Some(told) = attached.told {
-                    self.link.send(AgentEvent::Notice(told));
+                    self.say(AgentEvent::Notice(told)).await;
                 }
                 Attended::Done(attached.items)
             }
@@ -167,7 +180,7 @@ impl Core {
     }
 
     /// The prompt for `items`, if it fits.
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         model: &LoadedModel,
         items: &[Item],
@@ -186,6 +199,21 @@ impl Core {
         Ok((prompt, budget))
     }
 
+    pub(super) fn ask(&mut self, prompt: Vec<TokenId>, budget: Budget) -> Ask {
+        let sampling = Sampling {
+            seed: self.options.sampling.seed.wrapping_add(self.generations),
+            ..self.options.sampling
+        };
+        self.generations += 1;
+        Ask {
+            prompt,
+            budget,
+            sampling,
+            silence: self.limits.engine_silence,
+            next_call: self.history.next_call(),
+        }
+    }
+
     async fn generate(
         &mut self,
         model: &LoadedModel,
@@ -198,19 +226,14 @@ impl Core {
             used: budget.prompt,
             limit,
         });
-        let sampling = Sampling {
-            seed: self.options.sampling.seed.wrapping_add(self.generations),
-            ..self.options.sampling
-        };
-        self.generations += 1;
-        let ask = Ask {
-            prompt,
-            budget,
-            sampling,
-            silence: self.limits.engine_silence,
-            next_call: self.history.next_call(),
-        };
-        let generation = generate(&mut self.link, engine.as_ref(), ask).await;
+        let ask = self.ask(prompt, budget);
+        let generation = generate(
+            &mut self.link,
+            Recording::Into(&mut self.history),
+            engine.as_ref(),
+            ask,
+        )
+        .await;
         self.history.count_calls(generation.calls.len());
         self.link.send(AgentEvent::Context {
             used: budget.prompt + generation.tokens.len(),
@@ -235,11 +258,18 @@ impl Core {
             ending,
             ..
         } = generation;
+        // Where the engine was lost with its ids, the record has those that were shown.
+        let tokens = if tokens.is_empty() {
+            self.history.state().part().to_vec()
+        } else {
+            tokens
+        };
         if tokens.is_empty() {
-            // The ids were lost with the engine: a call that the history does not hold cannot be answered.
+            // A call that the history does not hold cannot be answered.
             calls.clear();
         } else {
-            self.push(Item::Generated { tokens }).await;
+            let recorded = self.history.generated(tokens).await;
+            self.report(recorded);
         }
         // A cut one was not made yet; the rendered history has it cut too.
         calls.retain(|call| call.end != MessageEnd::Cut);
@@ -275,9 +305,10 @@ impl Core {
             ));
         }
         progress.nudged = true;
-        self.link.send(AgentEvent::Notice(
+        self.say(AgentEvent::Notice(
             "The model gave no answer; it is asked once more.".into(),
-        ));
+        ))
+        .await;
         self.push(Item::User { text: NUDGE.into() }).await;
         Next::Generate
     }

@@ -2,10 +2,9 @@
 //! meanwhile, the journal, the record, and the agent that has them all.
 
 use super::Setup;
-use super::sessions::Past;
 use crate::agent::{
     Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
-    ModelOptions, Resumed,
+    ModelOptions, Words,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
@@ -13,12 +12,13 @@ use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::vocab::Vocabulary;
 use crate::sandbox::{EngineLocator, Sandbox, SandboxConfig, SandboxError};
-use crate::session::{Writer, utc_date};
+use crate::session::{Shelf, utc_date};
 use crate::text;
 use crate::tools::python::Interpreter;
 use crate::tui;
 use crate::workspace::{WorkspaceError, WorkspacePath};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -37,32 +37,23 @@ const FAREWELL: Duration = Duration::from_secs(8);
 pub(super) fn start_agent(
     setup: &Setup,
     approvals: ApprovalPolicy,
-    past: Option<Past>,
 ) -> anyhow::Result<(AgentHandle, String)> {
     let journal = super::patches::journal(setup)?;
     let now = SystemTime::now();
-    let (session, resumed) = match past {
-        Some(past) => {
-            let resumed = Resumed {
-                items: past.loaded.items,
-                turns: past.loaded.turns,
-            };
-            (Writer::resume(&past.path)?, resumed)
-        }
-        None => {
-            let root = setup.workspace.root();
-            (
-                Writer::create(&setup.paths.state, root, &setup.model(), now)?,
-                Resumed::default(),
-            )
-        }
-    };
+    let shelf = Arc::new(Shelf {
+        state_dir: setup.paths.state.clone(),
+        workspace: setup.workspace.root().to_owned(),
+        model: setup.model(),
+        branch: setup.workspace.branch(),
+    });
+    let session = shelf.create(now)?;
+    let words = words(setup);
     let id = session.id().to_string();
     let sampling = setup.config.sampling;
     let handle = Agent::spawn(AgentOptions {
         workspace: Arc::clone(&setup.workspace),
         journal,
-        model_load: load_model(setup),
+        model_load: load_model(setup, words.clone()),
         sandbox: {
             let config = sandbox_config(setup);
             let (enabled, offline) = (setup.config.sandbox.enabled, setup.config.offline);
@@ -86,7 +77,7 @@ pub(super) fn start_agent(
         approvals,
         shell: user_shell(),
         session: Some(session),
-        resumed,
+        words,
         limits: Limits::default(),
     });
     Ok((handle, id))
@@ -105,8 +96,15 @@ fn user_shell() -> String {
         .unwrap_or_else(|| always.to_owned())
 }
 
+/// The vocabulary, made when it is first needed and then shared.
+fn words(setup: &Setup) -> Words {
+    let data = setup.paths.data.clone();
+    let once = OnceLock::new();
+    Arc::new(move || once.get_or_init(|| Vocabulary::load(&data)).clone())
+}
+
 /// Loads the model that was asked for, in the background.
-fn load_model(setup: &Setup) -> ModelLoad {
+fn load_model(setup: &Setup, words: Words) -> ModelLoad {
     let (sender, progress) = mpsc::channel(REPORT_ROOM);
     let data = setup.paths.data.clone();
     let mut options = LoadOptions::new(setup.model(), setup.places.clone(), data.join("demo"));
@@ -117,7 +115,7 @@ fn load_model(setup: &Setup) -> ModelLoad {
             reason,
             hint: "descant doctor says what is missing".to_owned(),
         };
-        let vocabulary = tokio::task::spawn_blocking(move || Vocabulary::load(&data))
+        let vocabulary = tokio::task::spawn_blocking(move || words())
             .await
             .map_err(|e| broken(e.to_string()))?
             .map_err(|e| broken(e.to_string()))?;
@@ -207,6 +205,17 @@ fn instructions(setup: &Setup) -> String {
     }
 }
 
+/// Which conversation the interface goes on with.
+#[derive(Debug)]
+pub(super) enum Past {
+    /// A new one.
+    None,
+    /// The user chooses from a list.
+    Choose,
+    /// The one in this file.
+    This(PathBuf),
+}
+
 /// The terminal UI until the user leaves it.
 ///
 /// # Errors
@@ -214,13 +223,21 @@ fn instructions(setup: &Setup) -> String {
 pub(super) async fn terminal(
     setup: Setup,
     prompt: Option<String>,
-    past: Option<Past>,
+    past: Past,
 ) -> anyhow::Result<Exit> {
-    let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review, past)?;
+    let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review)?;
     let mut options = tui_options(&setup, prompt);
     options.state = Some(setup.paths.state.clone());
     options.history_file = Some(setup.paths.state.join("history"));
     let commands = agent.commands.clone();
+    let first = match past {
+        Past::None => None,
+        Past::Choose => Some(AgentCommand::ListSessions),
+        Past::This(path) => Some(AgentCommand::Resume(path)),
+    };
+    if let Some(command) = first {
+        let _ = commands.send(command).await;
+    }
     let ended = tui::run(options, agent.commands, agent.events).await;
     shut_down(commands, agent.task).await;
     ended?;

@@ -105,6 +105,7 @@ impl Jsonl {
             | AgentEvent::ToolUnavailable { .. }
             | AgentEvent::Context { .. }
             | AgentEvent::Generation(_)
+            | AgentEvent::History(_)
             | AgentEvent::TurnDone { .. }
             | AgentEvent::TurnFailed { .. }
             | AgentEvent::TurnInterrupted { .. } => Vec::new(),

@@ -1,9 +1,10 @@
 //! Events on their way to a reader that may be slow.
 //!
 //! The model must never wait for the screen, and no text may be lost: while the reader's channel is full,
-//! text deltas of one message are joined here. What waits is bounded by `max_tokens` of text.
+//! text deltas of one message, and ids, are joined here. What waits is bounded by `max_tokens` of text.
 
 use super::EngineEvent;
+use crate::conversation::TokenId;
 use crate::harmony::HarmonyEvent;
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
@@ -26,6 +27,13 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, event: EngineEvent) {
+        let event = match event {
+            EngineEvent::Tokens(more) => match self.tokens() {
+                Some(tokens) => return tokens.extend(more),
+                None => EngineEvent::Tokens(more),
+            },
+            other => other,
+        };
         if let EngineEvent::Harmony(HarmonyEvent::TextDelta(more)) = &event
             && let Some(EngineEvent::Harmony(HarmonyEvent::TextDelta(text))) =
                 self.waiting.back_mut()
@@ -34,6 +42,19 @@ impl Outbox {
             return;
         }
         self.waiting.push_back(event);
+    }
+
+    /// The waiting ids that more may be joined to: at the end, or with no more than text after them.
+    fn tokens(&mut self) -> Option<&mut Vec<TokenId>> {
+        let mut from_the_end = self.waiting.iter_mut().rev();
+        match (from_the_end.next(), from_the_end.next()) {
+            (Some(EngineEvent::Tokens(tokens)), _)
+            | (
+                Some(EngineEvent::Harmony(HarmonyEvent::TextDelta(_))),
+                Some(EngineEvent::Tokens(tokens)),
+            ) => Some(tokens),
+            _ => None,
+        }
     }
 
     /// Hands over what the channel has room for.

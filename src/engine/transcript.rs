@@ -32,6 +32,7 @@ impl Transcript {
 
     pub(super) fn push(&mut self, token: TokenId, outbox: &mut Outbox) {
         self.tokens.push(token);
+        outbox.push(EngineEvent::Tokens(vec![token]));
         self.parser.push(token, &mut self.events);
         self.report(outbox);
     }

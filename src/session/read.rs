@@ -1,34 +1,36 @@
 //! Reading records back: everything that is whole, and a warning for what is not.
 
 use super::folder::io_error;
-use super::{Entry, Head, Record, SessionError, VERSION};
-use crate::conversation::Item;
+use super::{Head, Lines, Record, SessionError, State, VERSION, parse_line};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// A conversation as its record has it.
+/// A conversation as its file has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     pub head: Head,
-    /// The history since the user last began anew.
-    pub items: Vec<Item>,
-    /// The highest turn that began.
-    pub turns: u64,
+    pub records: Vec<Record>,
     /// One line each, for the user.
     pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// What the model is told of it.
+    pub fn into_state(self) -> State {
+        State::of(self.records)
+    }
 }
 
 /// Reads a record whole. A line that is not valid is left out with a warning; only a file without a valid
 /// first line is an error.
 pub fn load(path: &Path) -> Result<Loaded, SessionError> {
     let bytes = fs::read(path).map_err(|error| io_error("read", path, error))?;
-    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let mut lines = Lines::of(&bytes);
     let head = parse_head(path, lines.next().unwrap_or_default())?;
     let mut loaded = Loaded {
         head,
-        items: Vec::new(),
-        turns: 0,
+        records: Vec::new(),
         warnings: Vec::new(),
     };
     for (index, line) in lines.enumerate() {
@@ -36,9 +38,7 @@ pub fn load(path: &Path) -> Result<Loaded, SessionError> {
             continue;
         }
         let (records, whole) = parse_line(line);
-        for record in records {
-            loaded.take(record);
-        }
+        loaded.records.extend(records);
         if !whole {
             loaded.warnings.push(format!(
                 "{}: line {} is damaged and was left out",
@@ -50,46 +50,7 @@ pub fn load(path: &Path) -> Result<Loaded, SessionError> {
     Ok(loaded)
 }
 
-impl Loaded {
-    fn take(&mut self, record: Record) {
-        match record {
-            Record::Item(Entry { entry }) => self.items.push(entry),
-            Record::TurnStarted { turn } => self.turns = self.turns.max(turn.0),
-            Record::TurnEnded { .. } => {}
-            Record::Cleared => self.items.clear(),
-        }
-    }
-}
-
-/// The records of one line: one, or several where two writers' lines were fused. NUL bytes (a block that
-/// a crash left unwritten) are skipped. `false`: something of the line could not be read.
-fn parse_line(line: &[u8]) -> (Vec<Record>, bool) {
-    let trimmed = skip_nul(line);
-    let mut whole = trimmed.len() == line.len();
-    let mut stream = serde_json::Deserializer::from_slice(trimmed).into_iter::<Record>();
-    let mut records = Vec::new();
-    loop {
-        match stream.next() {
-            Some(Ok(record)) => records.push(record),
-            Some(Err(_)) => {
-                whole = false;
-                break;
-            }
-            None => break,
-        }
-    }
-    (records, whole)
-}
-
-fn skip_nul(line: &[u8]) -> &[u8] {
-    let begin = line
-        .iter()
-        .position(|byte| *byte != 0)
-        .unwrap_or(line.len());
-    &line[begin..]
-}
-
-fn parse_head(path: &Path, line: &[u8]) -> Result<Head, SessionError> {
+pub(super) fn parse_head(path: &Path, line: &[u8]) -> Result<Head, SessionError> {
     #[derive(serde::Deserialize)]
     struct Version {
         descant_session: u32,

@@ -34,10 +34,27 @@ fn some_items() -> Vec<Item> {
     ]
 }
 
+fn resume(path: &Path) -> Result<(Writer, Loaded), SessionError> {
+    let shelf = Shelf {
+        state_dir: path.parent().unwrap().parent().unwrap().to_owned(),
+        workspace: "/repo".into(),
+        model: "demo".into(),
+        branch: None,
+    };
+    std::sync::Arc::new(shelf).resume(path)
+}
+
+fn items(path: &Path) -> Vec<Item> {
+    load(path).unwrap().into_state().into_items()
+}
+
 fn written(state: &Path) -> (Writer, Vec<Item>) {
     let mut writer = Writer::create(state, Path::new("/repo"), "demo", at(1_795_200_780)).unwrap();
     writer
-        .append(&Record::TurnStarted { turn: TurnId(1) })
+        .append(&Record::TurnStarted {
+            turn: TurnId(1),
+            prompt: None,
+        })
         .unwrap();
     for item in some_items() {
         writer.append(&item.into()).unwrap();
@@ -50,6 +67,7 @@ fn written(state: &Path) -> (Writer, Vec<Item>) {
             turn: TurnId(1),
             usage: Usage::default(),
             end,
+            seconds: 1.5,
         })
         .unwrap();
     (writer, some_items())
@@ -61,8 +79,8 @@ fn what_is_written_is_read_back() {
     let state = home.path().join("state/descant");
     let (writer, items) = written(&state);
     let loaded = load(writer.path()).unwrap();
-    assert_eq!(loaded.items, items);
-    assert_eq!(loaded.turns, 1);
+    assert_eq!(loaded.clone().into_state().items(), items);
+    assert_eq!(loaded.clone().into_state().turns(), 1);
     assert_eq!(loaded.warnings, Vec::<String>::new());
     assert_eq!(
         loaded.head,
@@ -72,6 +90,8 @@ fn what_is_written_is_read_back() {
             created: 1_795_200_780,
             workspace: "/repo".into(),
             model: "demo".into(),
+            branch: None,
+            parent: None,
         }
     );
     assert_eq!(
@@ -114,7 +134,9 @@ fn only_the_owner_may_read() {
     assert_eq!(mode(&state.join("sessions")), 0o700);
     assert_eq!(mode(writer.path()), 0o600);
     fs::set_permissions(writer.path(), fs::Permissions::from_mode(0o644)).unwrap();
-    let again = Writer::resume(writer.path()).unwrap();
+    let path = writer.path().to_owned();
+    drop(writer);
+    let again = resume(&path).unwrap().0;
     assert_eq!(mode(again.path()), 0o600);
 }
 
@@ -177,19 +199,20 @@ fn a_record_cut_at_every_byte_loses_at_most_its_last_line() {
         let text = &whole[..length];
         let complete = text.iter().filter(|byte| **byte == b'\n').count();
         let at_least = complete.saturating_sub(2).min(items.len());
-        assert!(loaded.items.len() >= at_least, "{length}");
-        assert_eq!(loaded.items, items[..loaded.items.len()], "{length}");
+        let found = loaded.clone().into_state().into_items();
+        assert!(found.len() >= at_least, "{length}");
+        assert_eq!(found, items[..found.len()], "{length}");
         let begun = text.rsplit(|byte| *byte == b'\n').next().unwrap();
         let of_line = whole.split(|byte| *byte == b'\n').nth(complete).unwrap();
         let torn = !begun.is_empty() && begun != of_line;
         assert_eq!(loaded.warnings.len(), usize::from(torn), "{length}");
 
         // What is appended next is read back, whatever stands before it.
-        let mut again = Writer::resume(&cut).unwrap();
+        let mut again = resume(&cut).unwrap().0;
         again.append(&user("next").into()).unwrap();
-        let after = load(&cut).unwrap();
-        assert_eq!(after.items.last(), Some(&user("next")), "{length}");
-        assert_eq!(after.items.len(), loaded.items.len() + 1, "{length}");
+        let after = self::items(&cut);
+        assert_eq!(after.last(), Some(&user("next")), "{length}");
+        assert_eq!(after.len(), found.len() + 1, "{length}");
     }
 }
 
@@ -209,7 +232,7 @@ fn nul_blocks_fused_lines_and_noise_cost_no_other_line() {
     text.push('\n');
     fs::write(&damaged, text).unwrap();
     let loaded = load(&damaged).unwrap();
-    assert_eq!(loaded.items, items);
+    assert_eq!(loaded.clone().into_state().items(), items);
     let place = damaged.display();
     assert_eq!(
         loaded.warnings,
@@ -226,17 +249,17 @@ fn a_cleared_conversation_begins_anew() {
     let (mut writer, _) = written(&home.path().join("descant"));
     writer.append(&Record::Cleared).unwrap();
     writer.append(&user("fresh").into()).unwrap();
-    assert_eq!(load(writer.path()).unwrap().items, [user("fresh")]);
+    assert_eq!(items(writer.path()), [user("fresh")]);
 }
 
 #[test]
 fn other_files_and_newer_formats_are_named() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("x.jsonl");
-    fs::write(&path, "{\"descant_session\":2,\"whatever\":true}\n").unwrap();
+    fs::write(&path, "{\"descant_session\":3,\"whatever\":true}\n").unwrap();
     assert!(matches!(
         load(&path),
-        Err(SessionError::TooNew { found: 2, .. })
+        Err(SessionError::TooNew { found: 3, .. })
     ));
     fs::write(&path, "{\"type\":\"other\"}\n").unwrap();
     assert!(matches!(load(&path), Err(SessionError::NotASession { .. })));

@@ -18,7 +18,9 @@ pub enum Command {
     Diff,
     Undo(OnChanged),
     Redo(OnChanged),
-    Compact,
+    /// The user's own instructions for the summary.
+    Compact(Option<String>),
+    Rewind,
     /// The last answer, or a block of its code.
     Copy(Option<String>),
     Export(Option<String>),
@@ -86,6 +88,7 @@ const THEMES: Argument = Argument::Text(
     ],
 );
 const BLOCK: Argument = Argument::Text("NUMBER", &["code"]);
+const INSTRUCTIONS: Argument = Argument::Text("INSTRUCTIONS", &[]);
 const FILE: Argument = Argument::Text("FILE", &[]);
 const ID: Argument = Argument::Text("ID", &[]);
 
@@ -98,11 +101,12 @@ pub const COMMANDS: &[Spec] = &[
     row("diff", &["changes"], Argument::None, "everything this session changed"),
     row("undo", &[], MERGE, "take the last applied change back"),
     row("redo", &[], MERGE, "apply what was undone again"),
-    row("compact", &[], Argument::None, "shorten the conversation to make room in the context"),
+    row("compact", &[], INSTRUCTIONS, "replace what the model is told by a summary it writes, to make room in the context"),
     row("copy", &[], BLOCK, "copy the last answer, or code of it: by its number, or from a list"),
-    row("export", &[], FILE, "write the conversation to a file"),
-    row("resume", &[], ID, "go on with an earlier conversation"),
-    row("fork", &[], Argument::None, "go on in a copy of this conversation"),
+    row("export", &[], FILE, "write the conversation to a file (.md, .json, .jsonl), secrets masked"),
+    row("resume", &[], ID, "go on with an earlier conversation, from a list with search"),
+    row("rewind", &["back"], Argument::None, "go back to an earlier message, also Esc Esc"),
+    row("fork", &[], Argument::None, "go on in a copy; the conversation so far stays as it is"),
     row("new", &["clear"], Argument::None, "start a new conversation; this one stays on record"),
     row("theme", &[], THEMES, "choose the colours; without a name a list with a preview"),
     row("reasoning", &[], Argument::None, "show or hide the reasoning pane"),
@@ -181,7 +185,8 @@ fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
         "diff" => Command::Diff,
         "undo" => Command::Undo(on_changed(argument)),
         "redo" => Command::Redo(on_changed(argument)),
-        "compact" => Command::Compact,
+        "compact" => Command::Compact(text),
+        "rewind" => Command::Rewind,
         "copy" => Command::Copy(text),
         "export" => Command::Export(text),
         "resume" => Command::Resume(text),

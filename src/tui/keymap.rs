@@ -173,6 +173,8 @@ actions! {
     Confirm "confirm",
     Cancel "cancel",
     SaveTheme "save-theme",
+    SwitchList "switch-list",
+    FilesToo "files-too",
 }
 
 impl Action {
@@ -222,7 +224,7 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Composer, &["Tab"], Action::FocusNext, "", "complete a command, else move to the conversation"),
     row(Context::Composer, &["Shift+Tab"], Action::FocusPrevious, "", "move to the reasoning"),
     row(Context::Composer, &["Ctrl+D"], Action::QuitWhenEmpty, "", "quit when the composer is empty, else delete a character"),
-    row(Context::Composer, &["Esc"], Action::Interrupt, "", "close the command list, else interrupt the running turn"),
+    row(Context::Composer, &["Esc"], Action::Interrupt, "", "close the command list, else interrupt the running turn; twice when idle: back to an earlier message"),
     row(Context::Everywhere, &["Ctrl+C"], Action::ClearInterruptQuit, "", "clear the composer; when it is empty interrupt the running turn; twice when idle: quit"),
     row(Context::Everywhere, &["PageUp"], Action::PageUp, "", "scroll a page up"),
     row(Context::Everywhere, &["PageDown"], Action::PageDown, "", "scroll a page down"),
@@ -272,6 +274,8 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Picker, &["Esc"], Action::Cancel, "closes", "close the list, nothing chosen"),
     row(Context::Picker, &["Up", "Ctrl+P"], Action::LineUp, "", "the line above; from the first to the last"),
     row(Context::Picker, &["Down", "Ctrl+N"], Action::LineDown, "", "the line below; from the last to the first"),
+    row(Context::Picker, &["Tab"], Action::SwitchList, "", "in the list of conversations: those of this folder, or of any"),
+    row(Context::Picker, &["Ctrl+F", "f"], Action::FilesToo, "", "in the list of messages: go back, and take the patches since back too (`f` while not searching)"),
     row(Context::Picker, &["Home"], Action::Top, "", "the first line"),
     row(Context::Picker, &["End"], Action::Bottom, "", "the last line"),
     row(Context::Picker, &["Ctrl+U"], Action::DeleteToLineStart, "", "empty the search"),

@@ -224,6 +224,8 @@ pub struct Clock {
     pub now: Duration,
     /// The last character typed into a message that was not sent yet.
     pub typed: Option<Duration>,
+    /// Esc, with nothing to interrupt: one more goes back to an earlier message.
+    pub escaped: Option<Duration>,
     /// One more Ctrl+C quits.
     pub quit_armed: bool,
 }
@@ -273,6 +275,13 @@ impl Model {
         match side {
             Side::Conversation => &mut self.conversation,
             Side::Reasoning => &mut self.reasoning,
+        }
+    }
+
+    /// Both panes empty and at their end, for another conversation.
+    pub fn clear_panes(&mut self) {
+        for pane in [&mut self.conversation, &mut self.reasoning] {
+            pane.clear();
         }
     }
 

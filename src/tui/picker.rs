@@ -5,6 +5,7 @@
 //! arm for each subject. Text is made safe as it enters.
 
 use super::keymap::{Action, Context, Keymap};
+use crate::agent::Listed;
 use crate::text;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -27,6 +28,13 @@ pub enum Subject {
     Code {
         answer: usize,
     },
+    /// The rows are conversations; `all` or those of this folder.
+    Sessions {
+        all: bool,
+        listed: Vec<Listed>,
+    },
+    /// The rows are messages of the user's own, by their turn.
+    Rewind,
 }
 
 /// A line of the list.

@@ -10,6 +10,7 @@ mod command;
 mod mouse;
 mod overlay;
 mod panes;
+mod past;
 pub mod picker;
 mod review;
 
@@ -101,6 +102,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
 fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let armed = std::mem::take(&mut model.clock.quit_armed);
     model.look.said = None;
+    if key.code != KeyCode::Esc {
+        model.clock.escaped = None;
+    }
     if model.overlay.is_some() {
         return overlay::key(model, key, out);
     }
@@ -159,6 +163,7 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         Action::QuitWhenEmpty => model.composer.key(key),
         Action::Interrupt if in_pane && panes::unselect(model) => {}
         Action::Interrupt if model.running.is_some() => interrupt(model, out),
+        Action::Interrupt if model.look.focus == Focus::Composer => past::escape(model, out),
         Action::Interrupt | Action::FocusComposer => model.look.focus = Focus::Composer,
         Action::FocusNext => focus(model, 1),
         Action::FocusPrevious => focus(model, 2),
@@ -204,6 +209,8 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         | Action::Close
         | Action::Confirm
         | Action::SaveTheme
+        | Action::SwitchList
+        | Action::FilesToo
         | Action::Cancel => out.dirty = Dirty::No,
     }
 }

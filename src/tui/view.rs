@@ -102,9 +102,13 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     if let Some(Overlay::Help(help)) = &model.overlay {
         help::view(model, help, areas.overlay, frame);
     } else if let Some(open) = &model.picker {
-        match open.subject {
+        match &open.subject {
             Subject::Theme { .. } => themes::view(model, open, areas.overlay, frame),
-            Subject::Palette | Subject::Effort | Subject::Code { .. } => {
+            Subject::Palette
+            | Subject::Effort
+            | Subject::Code { .. }
+            | Subject::Sessions { .. }
+            | Subject::Rewind => {
                 picker::view(model, open, areas.overlay, frame);
             }
         }
@@ -163,6 +167,8 @@ fn composer(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
     if model.composer.is_empty() {
         let hint = if model.clock.quit_armed {
             "Ctrl+C again quits"
+        } else if model.clock.escaped.is_some() {
+            "Esc again goes back to an earlier message"
         } else if model.running.is_some() {
             "Type the next message; Esc interrupts"
         } else {

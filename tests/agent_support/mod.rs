@@ -7,7 +7,7 @@
 
 use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
-    ModelOptions, Resumed, ReviewId,
+    ModelOptions, ReviewId,
 };
 use descant::conversation::{Effort, PromptProfile};
 use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
@@ -115,7 +115,9 @@ pub struct Setup {
     pub max_tokens: usize,
     pub limits: Limits,
     pub record: bool,
-    pub resumed: Resumed,
+    /// The folder of state of another rig, to go on with its conversations.
+    pub home: Option<TempDir>,
+    pub dir: Option<TempDir>,
     pub load_fails: Option<descant::engine::EngineError>,
 }
 
@@ -135,7 +137,8 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         max_tokens: 4_096,
         limits: Limits::default(),
         record: false,
-        resumed: Resumed::default(),
+        home: None,
+        dir: None,
         load_fails: None,
     }
 }
@@ -152,9 +155,10 @@ impl Setup {
     }
 
     pub fn start(self) -> Rig {
-        let dir = tempfile::tempdir().unwrap();
-        let home = tempfile::tempdir().unwrap();
-        for (path, text) in &self.files {
+        let fresh = self.dir.is_none();
+        let dir = self.dir.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let home = self.home.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        for (path, text) in self.files.iter().filter(|_| fresh) {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
@@ -162,6 +166,7 @@ impl Setup {
         let workspace = Workspace::open(dir.path()).unwrap();
         let journal = Journal::open(home.path(), &workspace).unwrap();
         let vocabulary = vocabulary();
+        let words = vocabulary.clone();
         let load = Duration::from_millis(self.script.load_ms);
         let engine = Arc::new(ScriptedEngine::new(self.script, vocabulary.clone()));
         let loaded: Arc<dyn Engine> = engine.clone();
@@ -222,7 +227,7 @@ impl Setup {
             approvals: self.approvals,
             shell: "/bin/sh".into(),
             session: writer,
-            resumed: self.resumed,
+            words: Arc::new(move || Ok(words.clone())),
             limits: self.limits,
         });
         Rig {
@@ -237,6 +242,17 @@ impl Setup {
 }
 
 impl Rig {
+    /// Ends the agent; the folders outlive it.
+    pub async fn end(self) -> (TempDir, TempDir) {
+        self.send(AgentCommand::Shutdown).await;
+        let Rig {
+            dir, home, handle, ..
+        } = self;
+        drop(handle.events);
+        handle.task.await.unwrap();
+        (dir, home)
+    }
+
     pub async fn send(&self, command: AgentCommand) {
         self.handle.commands.send(command).await.unwrap();
     }
@@ -379,6 +395,11 @@ fn tell(event: &AgentEvent) -> Option<String> {
         AgentEvent::TurnInterrupted { .. } => "interrupted".into(),
         AgentEvent::Notice(text) => format!("notice: {text}"),
         AgentEvent::Problem(text) => format!("problem: {text}"),
+        AgentEvent::TakenBack { text } => format!("taken back: {text:?}"),
+        AgentEvent::ShellStarted { run, command } => format!("shell {}: {command}", run.0),
+        AgentEvent::ShellOutput { run, text } => format!("printed {}: {text}", run.0),
+        AgentEvent::ShellFinished { run, end, .. } => format!("shell {} over: {end:?}", run.0),
+        AgentEvent::Files(list) => format!("files: {}", list.paths.join(" ")),
         AgentEvent::ModelLoading(_)
         | AgentEvent::ModelReady(_)
         | AgentEvent::Sandbox(_)
@@ -387,6 +408,7 @@ fn tell(event: &AgentEvent) -> Option<String> {
         | AgentEvent::AnswerDelta(_)
         | AgentEvent::ToolCallDelta { .. }
         | AgentEvent::Context { .. }
+        | AgentEvent::History(_)
         | AgentEvent::Generation(_) => return None,
     })
 }

@@ -170,7 +170,8 @@ impl Turn {
             | AgentEvent::ToolCallDelta { .. }
             | AgentEvent::ToolOutput { .. }
             | AgentEvent::Context { .. }
-            | AgentEvent::Generation(_) => {}
+            | AgentEvent::Generation(_)
+            | AgentEvent::History(_) => {}
         }
         Ok(None)
     }

@@ -102,7 +102,7 @@ fn completion_offers_names_then_arguments() {
             .map(|c| c.text)
             .collect::<Vec<_>>()
     };
-    assert_eq!(texts("/re"), ["/redo ", "/resume", "/reasoning"]);
+    assert_eq!(texts("/re"), ["/redo ", "/resume", "/rewind", "/reasoning"]);
     assert_eq!(texts("/eff"), ["/effort "]);
     // An alias finds its command.
     assert_eq!(texts("/cle"), ["/new"]);

@@ -5,11 +5,16 @@ use super::super::model::{Activity, Dirty, Focus, Model, ModelState, Running, Up
 use super::super::review::Review;
 use super::super::transcript::{Body, DiffCard, ToolState};
 use super::is_typing;
+use super::past;
 use super::review::want_colours;
 use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
 use crate::text;
+use std::time::Duration;
+
+/// What a turn without an answer says.
+pub(super) const NO_ANSWER: &str = "the model gave no answer\nask again, or in other words";
 
 pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
     let said = &mut model.conversation.transcript;
@@ -57,6 +62,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
         | AgentEvent::ShellOutput { .. }
         | AgentEvent::ShellFinished { .. }
         | AgentEvent::Files(_) => {}
+        AgentEvent::History(event) => past::event(model, event, out),
         AgentEvent::Prefill { done, total } => activity(model, Activity::Prefill { done, total }),
         AgentEvent::ReasoningDelta(delta) => {
             reasons(model);
@@ -170,7 +176,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             answered,
         } => {
             if !answered {
-                said.problem("the model gave no answer\nask again, or in other words");
+                said.problem(NO_ANSWER);
             }
             turn_over(model, usage, "");
         }
@@ -244,13 +250,19 @@ fn turn_over(model: &mut Model, usage: Usage, how: &str) {
             .reasoning
             .transcript
             .end_thought(elapsed, usage.reasoning_tokens, fold);
-        let mut aside = format!("{how}{}", cells::duration(elapsed));
-        if usage.generated_tokens > 0 {
-            aside.push_str(&format!(" \u{b7} {} tokens", usage.generated_tokens));
-            if usage.reasoning_tokens > 0 {
-                aside.push_str(&format!(", {} of them reasoning", usage.reasoning_tokens));
-            }
-        }
+        let aside = cost(how, elapsed, usage);
         model.conversation.transcript.push(Body::Aside(aside));
     }
+}
+
+/// What a turn took.
+pub(super) fn cost(how: &str, elapsed: Duration, usage: Usage) -> String {
+    let mut aside = format!("{how}{}", cells::duration(elapsed));
+    if usage.generated_tokens > 0 {
+        aside.push_str(&format!(" \u{b7} {} tokens", usage.generated_tokens));
+        if usage.reasoning_tokens > 0 {
+            aside.push_str(&format!(", {} of them reasoning", usage.reasoning_tokens));
+        }
+    }
+    aside
 }

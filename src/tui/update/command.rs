@@ -40,8 +40,7 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         Command::Redo(on_changed) => send(AgentCommand::Redo(on_changed)),
         Command::New => {
             send(AgentCommand::NewConversation);
-            model.conversation.clear();
-            model.reasoning.clear();
+            model.clear_panes();
             model.status.context = None;
         }
         Command::Effort(None) => choices::open_efforts(model),
@@ -59,13 +58,19 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         }
         Command::Theme(Some(name)) => choice::choose(model, &name),
         Command::Theme(None) => choice::open(model, out),
+        Command::Resume(None) => send(AgentCommand::ListSessions),
+        Command::Resume(Some(id)) => send(AgentCommand::ResumeNamed(id)),
+        Command::Fork => send(AgentCommand::Fork),
+        Command::Rewind => send(AgentCommand::ListMessages),
+        Command::Compact(said) => send(AgentCommand::Compact {
+            instructions: said.unwrap_or_default(),
+        }),
+        Command::Export(file) => send(AgentCommand::Export {
+            file: file.map(Into::into),
+        }),
         Command::Model(_)
         | Command::Approvals(_)
         | Command::Diff
-        | Command::Compact
-        | Command::Export(_)
-        | Command::Resume(_)
-        | Command::Fork
         | Command::Status
         | Command::Doctor => {
             let told = "this command is not in this build";

@@ -5,7 +5,7 @@ use super::super::model::{Effect, Model, Update};
 use super::super::picker::{Picked, Subject};
 use super::super::theme::choice;
 use super::super::view::picker_page;
-use super::{choices, panes};
+use super::{choices, panes, past};
 use crossterm::event::KeyEvent;
 use std::sync::Arc;
 
@@ -43,10 +43,16 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
     let Some(picker) = &model.picker else {
         return;
     };
-    match picker.subject.clone() {
-        Subject::Theme { before } => choice::came(model, picked, &before, out),
+    match &picker.subject {
+        Subject::Theme { before } => {
+            let before = before.clone();
+            choice::came(model, picked, &before, out);
+        }
+        Subject::Sessions { .. } => past::session_picked(model, picked, out),
+        Subject::Rewind => past::message_picked(model, picked, out),
         Subject::Palette => choices::command(model, picked, out),
         Subject::Code { answer } => {
+            let answer = *answer;
             if let Some(number) = choices::chosen(model, picked) {
                 let number = number.parse().unwrap_or_default();
                 panes::copy_block(model, answer, number, out);
