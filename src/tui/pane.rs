@@ -6,9 +6,11 @@
 
 mod cache;
 mod rows;
+mod search;
 
 pub use cache::PaneCache;
 pub use rows::{Row, Style};
+pub use search::{Hit, Marked, Search};
 
 use super::model::Focus;
 use super::transcript::Transcript;
@@ -67,6 +69,7 @@ pub struct Pane {
     pub linked: Option<usize>,
     /// [`Transcript::revision`] when the end was last on screen.
     pub seen: u64,
+    pub search: Option<Search>,
 }
 
 impl Pane {
@@ -117,6 +120,12 @@ impl Pane {
     /// The beginning of `cell` is to be on screen.
     pub fn show(&mut self, cell: usize) {
         self.goal = Some(RowAt { cell, row: 0 });
+    }
+
+    /// Begins a search from what is on screen.
+    pub fn begin_search(&mut self) {
+        let from = self.shown.first().map_or(0, |at| at.cell);
+        self.search = Some(Search::new(self.scroll, from));
     }
 
     /// Nothing of what was there is left.

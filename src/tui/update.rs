@@ -13,6 +13,7 @@ mod panes;
 mod past;
 pub mod picker;
 mod review;
+mod search;
 
 use super::keymap::{self, Action, Context};
 use super::layout;
@@ -123,6 +124,9 @@ fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
         }
         return;
     }
+    if search::key(model, &key) {
+        return;
+    }
     let context = match model.look.focus {
         Focus::Composer => Context::Composer,
         Focus::Conversation | Focus::Reasoning => Context::Pane,
@@ -161,7 +165,7 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         Action::DeleteToLineStart => model.composer.delete_to_line_start(),
         Action::QuitWhenEmpty if model.composer.is_empty() => quit(out),
         Action::QuitWhenEmpty => model.composer.key(key),
-        Action::Interrupt if in_pane && panes::unselect(model) => {}
+        Action::Interrupt if in_pane && (search::close(model) || panes::unselect(model)) => {}
         Action::Interrupt if model.running.is_some() => interrupt(model, out),
         Action::Interrupt if model.look.focus == Focus::Composer => past::escape(model, out),
         Action::Interrupt | Action::FocusComposer => model.look.focus = Focus::Composer,
@@ -178,6 +182,9 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         Action::Command(name) => overlay::run_named(model, name, out),
         Action::Palette => choices::open_palette(model),
         Action::UnfoldCards => panes::unfold_all(model),
+        Action::Search => search::begin(model),
+        Action::NextMatch => search::step(model, true),
+        Action::PreviousMatch => search::step(model, false),
         Action::NextItem => panes::step(model, 1),
         Action::PreviousItem => panes::step(model, -1),
         Action::Open => panes::open(model),
@@ -202,9 +209,6 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
         | Action::Finish
         | Action::NextFile
         | Action::PreviousFile
-        | Action::Search
-        | Action::NextMatch
-        | Action::PreviousMatch
         | Action::Refresh
         | Action::Close
         | Action::Confirm

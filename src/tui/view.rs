@@ -13,7 +13,7 @@ mod themes;
 use super::layout::{self, Areas, PROMPT_WIDTH};
 use super::model::{Focus, Model};
 use super::overlay::Overlay;
-use super::pane::{PaneCache, Side, Style};
+use super::pane::{PaneCache, Search, Side, Style};
 use super::picker::Subject;
 use super::select::{self, Selection};
 use super::theme::{self, Theme};
@@ -92,7 +92,11 @@ pub fn selected_text(
 
 /// The next frame differs from this one though nothing happens.
 pub fn moves_on(model: &Model) -> bool {
-    select::scrolls_on(model)
+    let looks = |side| {
+        let search: &Option<Search> = &model.pane(side).search;
+        search.as_ref().is_some_and(Search::unfinished)
+    };
+    select::scrolls_on(model) || looks(Side::Conversation) || looks(Side::Reasoning)
 }
 
 pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {

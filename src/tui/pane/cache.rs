@@ -3,11 +3,14 @@
 //! Only cells that are on screen, or that a scroll passes, are ever laid out; a cell is wrapped again only
 //! when it, the width or the theme changed.
 
-use super::rows::{Key, Laid, slice};
+use super::rows::{Key, Laid, slice, text_of};
+use super::search::Marked;
 use super::{Pane, Row, RowAt, Scroll, Style};
 use crate::tui::select::Selection;
 use crate::tui::transcript::{Body, Transcript};
+use crate::tui::wrap;
 use ratatui::text::Line;
+use regex::Regex;
 
 /// Rows above a cell that was scrolled to, as a part of the pane's height.
 const LEAD: usize = 4;
@@ -84,6 +87,74 @@ impl PaneCache {
         Some((laid.lines.get(at.row)?, *laid.rows.get(at.row)?))
     }
 
+    /// The matches of a cell as they are on its rows now; a match across rows has a part on each.
+    pub fn matches(
+        &mut self,
+        transcript: &Transcript,
+        cell: usize,
+        pattern: &Regex,
+        style: Style<'_>,
+    ) -> Vec<Marked> {
+        let mut out = Vec::new();
+        let Some(laid) = self.laid(transcript, cell, style) else {
+            return out;
+        };
+        let mut nth = 0;
+        let mut row = 0;
+        while row < laid.rows.len() {
+            // A logical line: its text before it was wrapped, and the byte at which each row begins.
+            let mut text = String::new();
+            let mut starts = Vec::new();
+            for (n, (line, place)) in laid.lines.iter().zip(&laid.rows).enumerate().skip(row) {
+                if n > row && place.first {
+                    break;
+                }
+                text.extend(std::iter::repeat_n(' ', place.spaces));
+                let own = text_of(line, *place);
+                starts.push((text.len(), place.gutter, own.len()));
+                text.push_str(&own);
+            }
+            for found in pattern.find_iter(&text) {
+                for (n, (start, gutter, length)) in starts.iter().enumerate() {
+                    let from = found.start().max(*start);
+                    let to = found.end().min(start + length);
+                    if from < to {
+                        let width = |from, to| text.get(from..to).map_or(0, wrap::width);
+                        let column = gutter + width(*start, from);
+                        out.push(Marked {
+                            at: RowAt { cell, row: row + n },
+                            columns: column..column + width(from, to),
+                            nth,
+                        });
+                    }
+                }
+                nth += 1;
+            }
+            row += starts.len().max(1);
+        }
+        out
+    }
+
+    /// Looks for more matches, and brings the current one on screen where it is to be seen.
+    fn search(&mut self, pane: &mut Pane, style: Style<'_>) {
+        let Some(search) = &mut pane.search else {
+            return;
+        };
+        search.advance(&pane.transcript, style);
+        let (Some(hit), Some(pattern), true) =
+            (search.current, search.pattern().cloned(), search.goes)
+        else {
+            return;
+        };
+        search.goes = false;
+        pane.transcript.reveal(hit.cell);
+        let found = self.matches(&pane.transcript, hit.cell, &pattern, style);
+        pane.goal = found
+            .iter()
+            .find(|marked| marked.nth == hit.nth)
+            .map(|marked| marked.at);
+    }
+
     /// The selected text as it was before it was wrapped: no gutters, no line ends of ours.
     pub fn text_of(
         &mut self,
@@ -118,6 +189,7 @@ impl PaneCache {
     /// Resolves what was asked of the pane; returns where the first row is.
     pub fn settle(&mut self, pane: &mut Pane, style: Style<'_>, height: u16) -> RowAt {
         let height = usize::from(height);
+        self.search(pane, style);
         let tail = self.tail_top(&pane.transcript, style, height);
         let pending = std::mem::take(&mut pane.pending);
         let mut top = match pane.scroll {

@@ -155,6 +155,25 @@ fn lines(text: &str, theme: &Theme) -> Vec<Source> {
         .collect()
 }
 
+/// All of a cell unfolded, before wrapping: what a search looks at.
+pub(super) fn sources(cell: &Cell, style: Style<'_>) -> Vec<Source> {
+    match &cell.body {
+        Body::Answer { text, .. } => {
+            let mut out = Vec::new();
+            Markdown::default().tail(text, style.theme, &mut out);
+            out
+        }
+        Body::Reasoning { text, .. } => lines(text, style.theme),
+        body @ (Body::Prompt(_)
+        | Body::Thought(_)
+        | Body::Tool(_)
+        | Body::Diff(_)
+        | Body::Notice(_)
+        | Body::Problem(_)
+        | Body::Aside(_)) => cells::sources(body, style),
+    }
+}
+
 /// What of the gutters a copy keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
@@ -200,6 +219,13 @@ fn describe(source: &Source, lines: &[Line<'_>], keep: Keep, out: &mut Vec<Row>)
         rest = rest.strip_prefix(own).unwrap_or_default();
         out.push(row);
     }
+}
+
+/// A row's text without its gutter.
+pub(super) fn text_of(line: &Line<'_>, row: Row) -> String {
+    let mut out = String::new();
+    slice(line, row.gutter..usize::MAX, &mut out);
+    out
 }
 
 /// What stands in these columns; a wide character that lies in them by half is taken.

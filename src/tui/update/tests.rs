@@ -474,3 +474,4 @@ fn a_review_without_a_conversation_ends_with_it() {
 }
 
 mod panes;
+mod search;

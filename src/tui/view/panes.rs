@@ -3,12 +3,13 @@
 use super::super::layout::Areas;
 use super::super::model::{Focus, Model};
 use super::super::paint;
-use super::super::pane::{Pane, PaneCache, Side, Style};
+use super::super::pane::{Hit, Marked, Pane, PaneCache, RowAt, Side, Style};
 use super::super::transcript::Body;
 use super::super::wrap::{self, Source};
 use super::ViewCache;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -91,11 +92,16 @@ fn pane(model: &Model, side: Side, cache: &mut PaneCache, areas: &Areas, frame: 
     let style = style(model, area);
     let mut lines = Vec::with_capacity(pane.shown.len());
     let mut marked = Vec::with_capacity(pane.shown.len());
+    let found = Found::new(pane, cache, style);
     for at in pane.shown.iter().take(usize::from(area.height)) {
         let line = cache
             .row(&pane.transcript, *at, style)
             .map(|(line, _)| line.clone())
             .unwrap_or_default();
+        let line = match &found {
+            Some(found) => found.over(model, *at, line),
+            None => line,
+        };
         let selected = model
             .look
             .selection
@@ -117,6 +123,49 @@ fn pane(model: &Model, side: Side, cache: &mut PaneCache, areas: &Areas, frame: 
         area,
     );
     frame.render_widget(Paragraph::new(marked), marks);
+}
+
+/// The matches of a search in the cells on screen.
+struct Found {
+    current: Option<Hit>,
+    marked: Vec<Marked>,
+}
+
+impl Found {
+    fn new(pane: &Pane, cache: &mut PaneCache, style: Style<'_>) -> Option<Found> {
+        let search = pane.search.as_ref()?;
+        let pattern = search.pattern()?;
+        let mut marked = Vec::new();
+        let mut last = None;
+        for at in &pane.shown {
+            if last != Some(at.cell) {
+                last = Some(at.cell);
+                marked.extend(cache.matches(&pane.transcript, at.cell, pattern, style));
+            }
+        }
+        Some(Found {
+            current: search.current,
+            marked,
+        })
+    }
+
+    fn over(&self, model: &Model, at: RowAt, mut line: Line<'static>) -> Line<'static> {
+        let plain =
+            ratatui::style::Style::default().add_modifier(Modifier::BOLD | Modifier::UNDERLINED);
+        for marked in self.marked.iter().filter(|marked| marked.at == at) {
+            let here = Hit {
+                cell: at.cell,
+                nth: marked.nth,
+            };
+            let style = if self.current == Some(here) {
+                model.theme.selected
+            } else {
+                plain
+            };
+            line = paint::over(&line, &marked.columns, style);
+        }
+        line
+    }
 }
 
 /// `▐` beside the selected item, `┆` beside what belongs to it in the other pane.
@@ -249,6 +298,31 @@ pub fn composer_rule(model: &Model, areas: &Areas) -> Line<'static> {
     let theme = &model.theme;
     let rule = if focused { theme.focus } else { theme.rule };
     let width = usize::from(areas.composer_rule.width);
+    let side = match model.look.focus {
+        Focus::Composer => None,
+        Focus::Conversation => Some(Side::Conversation),
+        Focus::Reasoning => Some(Side::Reasoning),
+    };
+    let search = side.and_then(|side| model.pane(side).search.as_ref());
+    if let Some(search) = search {
+        let hint = if search.typing {
+            "Enter keeps \u{b7} Esc back"
+        } else {
+            "n N \u{b7} Esc closes"
+        };
+        let cursor = if search.typing { "\u{258f}" } else { "" };
+        let text = format!(
+            "\u{2500} /{}{cursor}  {}  \u{b7} {hint} ",
+            search.query(),
+            search.said()
+        );
+        let text = wrap::clip(&text, width);
+        let fill = width.saturating_sub(wrap::width(&text));
+        return Line::from(vec![
+            Span::styled(text, theme.focus),
+            Span::styled("\u{2500}".repeat(fill), rule),
+        ]);
+    }
     Line::from(rest_of_rule(
         model,
         &model.conversation,
