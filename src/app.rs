@@ -49,6 +49,8 @@ pub struct Setup {
     pub keys: Arc<Keymap>,
     /// `NO_COLOR` is set, or `TERM` is `dumb`.
     pub no_color: bool,
+    /// Lines to read instead of a screen to look at.
+    pub screen_reader: bool,
 }
 
 impl Setup {
@@ -292,6 +294,7 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
     };
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
     Ok(Setup {
+        screen_reader: config.ui.screen_reader || var("ACCESSIBLE").is_some(),
         paths,
         config,
         workspace: Arc::new(workspace),

@@ -70,6 +70,10 @@ pub const KEYS: &[(&str, &str)] = &[
         "when a turn ends or a review waits and nobody looks: off, bell, osc9, both",
     ),
     (
+        "ui.screen_reader",
+        "true: lines on the normal screen, for screen readers (docs/screen-reader.md)",
+    ),
+    (
         "journal.max_mib",
         "room for what undo needs, in this folder's journal; 0 is no limit",
     ),

@@ -8,6 +8,7 @@
 //! - [`composer`], [`transcript`], [`pane`], [`picker`], [`mod@review`]: the parts of the model
 //! - [`layout`], [`split`], [`paint`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
 //! - [`select`], [`copying`], [`clipboard`]: what is copied, and how it leaves us
+//! - [`linear`]: the interface in lines, for screen readers
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
 mod cells;
@@ -24,6 +25,7 @@ mod history;
 mod input;
 mod keymap;
 mod layout;
+mod linear;
 mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
@@ -74,6 +76,8 @@ pub struct TuiOptions {
     pub theme: String,
     /// No colour, whatever the theme.
     pub no_color: bool,
+    /// Lines on the normal screen instead of a drawn one, for screen readers.
+    pub screen_reader: bool,
     /// The folder of `config.toml`.
     pub config: PathBuf,
     pub effort: Effort,
@@ -115,6 +119,11 @@ pub async fn run(
 ) -> Result<(), TuiError> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(TuiError::NoTerminal);
+    }
+    // A terminal that cannot place its cursor is read line by line as well.
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if options.screen_reader || dumb {
+        return linear::run(options, commands, events).await;
     }
     let (model, loop_options) = prepared(options)?;
     shown(model, loop_options, commands, events).await

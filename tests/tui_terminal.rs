@@ -57,6 +57,7 @@ fn the_program() {
             theme: "auto".into(),
             no_color: false,
             config: "/nowhere".into(),
+            screen_reader: false,
             effort: Effort::Medium,
             branch: Some("main".into()),
             workspace: "/somewhere/project".into(),

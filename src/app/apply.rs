@@ -82,7 +82,7 @@ fn decided(setup: &Setup, patch: &Patch, yes: bool) -> anyhow::Result<Option<(Pl
         let decisions = Decisions::accept_all(&planned);
         return Ok(Some((planned, decisions)));
     }
-    if !setup.streams.stdout_terminal || setup.streams.dumb {
+    if !setup.streams.stdout_terminal || setup.streams.dumb || setup.screen_reader {
         let decided = review::on_terminal(planned, setup.streams.stderr_color, &setup.editor)
             .context("--yes takes the whole patch, --check only tests it")?;
         return Ok(Some(decided));

@@ -249,6 +249,7 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
     tui::TuiOptions {
         theme: setup.config.theme.clone(),
         no_color: setup.no_color,
+        screen_reader: setup.screen_reader,
         config: setup.paths.config.clone(),
         effort: setup.config.effort,
         branch: setup.workspace.branch(),

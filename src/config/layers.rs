@@ -188,7 +188,14 @@ fn scalar(key: &str, text: &str) -> Value {
     if ["model", "effort", "theme", "sandbox.image", "ui.notify"].contains(&key) {
         return bare();
     }
-    if ["offline", "sandbox.enabled", "ui.mouse", "ui.title"].contains(&key) {
+    let switches = [
+        "offline",
+        "sandbox.enabled",
+        "ui.mouse",
+        "ui.title",
+        "ui.screen_reader",
+    ];
+    if switches.contains(&key) {
         match text {
             "1" => return Value::Boolean(true),
             "0" => return Value::Boolean(false),
@@ -373,7 +380,7 @@ mod tests {
     fn every_key_of_the_table_can_be_set_and_no_other_exists() {
         let values = [
             "'x'", "'low'", "'dark'", "4096", "10", "true", "0.5", "0.5", "0.5", "1", "false",
-            "'i'", "64", "16", "1.0", "5", "8", "true", "false", "bell", "0", "30",
+            "'i'", "64", "16", "1.0", "5", "8", "true", "false", "bell", "true", "0", "30",
         ];
         assert_eq!(values.len(), KEYS.len());
         for ((key, _), value) in KEYS.iter().zip(values) {

@@ -10,6 +10,8 @@ pub struct UiSettings {
     /// The terminal's title says what goes on.
     pub title: bool,
     pub notify: Notify,
+    /// Lines on the normal screen instead of a drawn one.
+    pub screen_reader: bool,
 }
 
 impl Default for UiSettings {
@@ -18,6 +20,7 @@ impl Default for UiSettings {
             mouse: true,
             title: true,
             notify: Notify::Both,
+            screen_reader: false,
         }
     }
 }

@@ -18,6 +18,17 @@ pub struct Pty {
 
 impl Pty {
     pub fn start(bench: &Bench, rows: u16, cols: u16, args: &[&str]) -> Pty {
+        Pty::with(bench, rows, cols, args, &[])
+    }
+
+    /// With these variables besides.
+    pub fn with(
+        bench: &Bench,
+        rows: u16,
+        cols: u16,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Pty {
         let size = PtySize {
             rows,
             cols,
@@ -32,7 +43,24 @@ impl Pty {
             command.env(name, value);
         }
         command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
+        command.env("LANG", "C.UTF-8");
+        // What the tester's own terminal says of itself.
+        for name in [
+            "NO_COLOR",
+            "COLORTERM",
+            "COLORFGBG",
+            "TERM_PROGRAM",
+            "TMUX",
+            "STY",
+            "LC_ALL",
+            "LC_CTYPE",
+            "ACCESSIBLE",
+        ] {
+            command.env_remove(name);
+        }
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));

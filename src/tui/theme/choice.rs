@@ -33,7 +33,7 @@ pub fn open(model: &mut Model, out: &mut Update) {
         Subject::Theme {
             before: before.clone(),
         },
-        "Themes: the screen shows the one you are on",
+        "Themes",
         rows(&model.themes),
     )
     .with_letter_keys();

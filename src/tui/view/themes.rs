@@ -58,7 +58,11 @@ pub fn view(model: &Model, open: &Picker, area: Rect, frame: &mut Frame<'_>) {
     let most = usize::from(rest.height / 2).max(1);
     lines.truncate(most);
     if beside {
-        lines.push(Line::default());
+        let hint = [
+            Span::styled("w", theme.key),
+            Span::styled(" keeps it and writes it to config.toml", theme.dim),
+        ];
+        lines.extend([Line::from_iter(hint), Line::default()]);
     }
     let rows = usize::from(rest.height).saturating_sub(lines.len());
     lines.extend(sample(theme, width, rows));
