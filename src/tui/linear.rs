@@ -217,7 +217,8 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::NewConversation);
                 self.say("A new conversation. The one before stays on record.\n")
             }
-            Command::Effort(effort) => {
+            Command::Effort(None) => self.say("Say how much: /effort low, /effort medium or /effort high.\n"),
+            Command::Effort(Some(effort)) => {
                 self.outbox.push_back(AgentCommand::SetEffort(effort));
                 self.say(&format!("Reasoning effort: {}.\n", effort.as_str()))
             }
@@ -226,6 +227,19 @@ impl Linear {
                 self.say(&words)
             }
             Command::Theme(_) => self.say("There are no colours in this mode.\n"),
+            Command::Model(_)
+            | Command::Approvals(_)
+            | Command::Diff
+            | Command::Compact
+            | Command::Copy
+            | Command::Export(_)
+            | Command::Resume(_)
+            | Command::Fork
+            | Command::Keys
+            | Command::Status
+            | Command::Doctor => self.say(
+                "This command belongs to the full interface. On the command line there are descant resume, descant doctor and -m MODEL.\n",
+            ),
             Command::Quit => {
                 self.leave();
                 Ok(())

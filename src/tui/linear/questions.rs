@@ -3,6 +3,7 @@
 //! The state is [`Review`]'s, the same as on the full screen; an answer is a key of it.
 
 use super::super::diff;
+use super::super::keymap::Keymap;
 use super::super::review::{Mode, Outcome, Review};
 use crate::agent::{AgentCommand, ReviewId};
 use crate::patch::{Hunk, LineKind, Plan};
@@ -16,6 +17,8 @@ const HELP: &str = "y: apply this change. n: leave it out, with a note to the mo
 
 pub struct Questions {
     review: Review,
+    /// The built-in keys: the question names their letters.
+    keys: Keymap,
 }
 
 /// What a line of the user's came to.
@@ -32,6 +35,7 @@ impl Questions {
     pub fn new(id: ReviewId, plan: Box<Plan>) -> Questions {
         Questions {
             review: Review::new(id, plan, Duration::ZERO, false),
+            keys: Keymap::default(),
         }
     }
 
@@ -59,7 +63,7 @@ impl Questions {
         let outcome = match &self.review.mode {
             Mode::Note { .. } => {
                 self.review.paste(line);
-                self.review.key(KeyCode::Enter.into())
+                self.review.key(&self.keys, KeyCode::Enter.into())
             }
             Mode::Browse | Mode::ConfirmFinish => {
                 let mut chars = line.chars();
@@ -67,9 +71,10 @@ impl Questions {
                     (Some('?'), None, _) => return Answered::Again(HELP.to_owned()),
                     (Some('l'), None, Mode::Browse) => return Answered::Again(self.described()),
                     (Some(c @ ('y' | 'n' | 'a' | 'd' | 'A' | 's' | 'e' | 'r' | 'q')), None, _) => {
-                        self.review.key(KeyEvent::from(KeyCode::Char(c)))
+                        self.review
+                            .key(&self.keys, KeyEvent::from(KeyCode::Char(c)))
                     }
-                    (_, _, Mode::ConfirmFinish) => self.review.key(KeyCode::Esc.into()),
+                    (_, _, Mode::ConfirmFinish) => self.review.key(&self.keys, KeyCode::Esc.into()),
                     _ => return Answered::Again(HELP.to_owned()),
                 }
             }
