@@ -8,6 +8,7 @@
 //! - [`composer`], [`transcript`], [`pane`], [`picker`], [`mod@review`]: the parts of the model
 //! - [`layout`], [`split`], [`paint`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
 //! - [`select`], [`copying`], [`clipboard`]: what is copied, and how it leaves us
+//! - [`glyphs`]: signs where the terminal has no Unicode
 //! - [`linear`]: the interface in lines, for screen readers
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
@@ -21,6 +22,7 @@ mod diff;
 #[cfg(test)]
 mod docs;
 mod event_loop;
+mod glyphs;
 mod history;
 mod input;
 mod keymap;
@@ -197,6 +199,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
     if let Some(folder) = &options.state {
         model.look.split = split::load(&folder.join(event_loop::LAYOUT_FILE));
     }
+    model.look.ascii = glyphs::is_ascii_only(|name| std::env::var(name).ok());
     let loop_options = event_loop::Options {
         history_file: options.history_file,
         config: options.config,

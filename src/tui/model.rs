@@ -216,6 +216,8 @@ pub struct Look {
     pub selection: Option<Selection>,
     /// A word to the user in the status bar, until the next key.
     pub said: Option<String>,
+    /// The terminal's character set has no other signs.
+    pub ascii: bool,
 }
 
 /// When things happened, for what depends on it.

@@ -120,6 +120,14 @@ impl Theme {
     }
 }
 
+/// Gives a style of the table another look, for tests that tell styles apart.
+#[cfg(test)]
+pub fn set(theme: &mut Theme, name: &str, style: Style) {
+    if let Some(row) = STYLES.iter().find(|row| row.name == name) {
+        (row.set)(theme, style);
+    }
+}
+
 /// Gives the screen's own colours to every cell that has none, where the theme says so.
 pub fn paint(theme: &Theme, buffer: &mut ratatui::buffer::Buffer) {
     use ratatui::style::Color;

@@ -10,6 +10,7 @@ mod review;
 mod status;
 mod themes;
 
+use super::glyphs;
 use super::layout::{self, Areas, PROMPT_WIDTH};
 use super::model::{Focus, Model};
 use super::overlay::Overlay;
@@ -125,6 +126,9 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     }
     frame.render_widget(status::line(model, areas.status.width), areas.status);
     theme::paint(&model.theme, frame.buffer_mut());
+    if model.look.ascii {
+        glyphs::to_ascii(frame.buffer_mut());
+    }
 }
 
 fn clamp(areas: Areas, screen: Rect) -> Areas {

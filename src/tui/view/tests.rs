@@ -5,6 +5,8 @@
     clippy::string_slice
 )]
 
+mod screens;
+
 use super::super::model::Msg;
 use super::super::testing::{Session, plan};
 use super::super::theme::Theme;

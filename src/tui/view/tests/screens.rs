@@ -1,0 +1,221 @@
+//! Every screen at four sizes, with the styles each cell has, by their names. A new screen is one row of [`SCREENS`].
+
+use super::super::super::model::Msg;
+use super::super::super::testing::Session;
+use super::super::super::theme::{self, STYLES, Theme};
+use super::{answered, ready, review, thinking, tools};
+use crate::agent::{AgentEvent, LoadProgress};
+use crate::conversation::{TurnId, Usage};
+use ratatui::style::{Color, Modifier};
+use std::time::Duration;
+
+const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (200, 60)];
+/// Where nothing can be read and nothing may break.
+const TINY: [(u16, u16); 6] = [(20, 5), (1, 1), (2, 1), (1, 2), (5, 3), (39, 4)];
+
+type Prepare = fn(&mut Session);
+
+const SCREENS: &[(&str, Prepare)] = &[
+    ("loading", loading),
+    ("empty", ready),
+    ("streaming", thinking),
+    ("cards", tools),
+    ("answered", answered),
+    ("unfolded", |session| {
+        answered(session);
+        session.keys("<Ctrl+O>");
+    }),
+    ("reasoning_focused", |session| {
+        answered(session);
+        session.keys("<Shift+Tab>");
+    }),
+    ("error", error),
+    ("queued", |session| {
+        thinking(session);
+        session.agent(AgentEvent::Queued {
+            text: "and then the tests".into(),
+        });
+    }),
+    ("review", review),
+    ("review_second", |session| {
+        review(session);
+        session.keys("y");
+    }),
+    ("review_note", |session| {
+        review(session);
+        session.keys("nkeep this one");
+    }),
+    ("review_finish", |session| {
+        review(session);
+        session.keys("yq");
+    }),
+    ("help", |session| session.keys("/help<Enter>")),
+    ("help_search", |session| session.keys("/help<Enter>/theme")),
+    ("keys", |session| session.keys("/keys<Enter>")),
+    ("commands", |session| {
+        ready(session);
+        session.keys("/");
+    }),
+    ("palette", |session| {
+        ready(session);
+        session.keys("<Ctrl+P>");
+    }),
+    ("efforts", |session| {
+        ready(session);
+        session.keys("/effort <Esc><Enter>");
+    }),
+    ("themes", |session| {
+        ready(session);
+        session.keys("/theme<Enter>");
+    }),
+];
+
+fn loading(session: &mut Session) {
+    session.agent(AgentEvent::ModelLoading(LoadProgress {
+        stage: "reading weights",
+        bytes: Some((3 << 30, 12 << 30)),
+        elapsed: Duration::from_secs(4),
+    }));
+    session.keys("fix the");
+}
+
+fn error(session: &mut Session) {
+    thinking(session);
+    session.agent(AgentEvent::TurnFailed {
+        turn: TurnId(1),
+        usage: Usage::default(),
+        error: "the model ran out of memory\nclose other programs, or take a smaller context"
+            .into(),
+    });
+    session.send(Msg::Warning(
+        "the history cannot be written: disk full".into(),
+    ));
+}
+
+/// A theme in which every style has a colour of its own, so that a cell tells which style it has.
+fn marked() -> Theme {
+    let dark = Theme::named("dark").unwrap();
+    let mut theme = Theme::default();
+    for (n, row) in STYLES.iter().enumerate() {
+        let mut style = (row.get)(&dark);
+        let mark = Color::Indexed(u8::try_from(n + 16).unwrap());
+        style.fg = Some(mark);
+        style.bg = style.bg.map(|_own| mark);
+        theme::set(&mut theme, row.name, style);
+    }
+    theme
+}
+
+fn name(colour: Color) -> &'static str {
+    match colour {
+        Color::Indexed(n) => STYLES.get(usize::from(n) - 16).map_or("?", |row| row.name),
+        Color::Reset => "-",
+        other => panic!("a colour that is not the theme's: {other}"),
+    }
+}
+
+/// `0+9 heading, 10+4 dim/popup`: from which column, how many cells, which style, over which other one.
+fn styles(session: &mut Session) -> String {
+    let buffer = session.buffer();
+    let width = usize::from(buffer.area.width);
+    let mut out = String::new();
+    for (y, row) in buffer.content().chunks(width).enumerate() {
+        let mut runs: Vec<(usize, usize, String)> = Vec::new();
+        for (x, cell) in row.iter().enumerate() {
+            let (fg, bg) = (name(cell.fg), name(cell.bg));
+            let mut look = match (fg, bg) {
+                (fg, "-") => fg.to_owned(),
+                (fg, bg) if fg == bg => fg.to_owned(),
+                (fg, bg) => format!("{fg}/{bg}"),
+            };
+            if cell.modifier.contains(Modifier::REVERSED) {
+                look.push_str(" reversed");
+            }
+            // What is empty shows no colour of its own, and ends no run.
+            if cell.symbol() == " " && bg == "-" && !look.contains("reversed") {
+                continue;
+            }
+            match runs.last_mut() {
+                Some((start, count, last)) if *last == look => *count = x + 1 - *start,
+                _ => runs.push((x, 1, look)),
+            }
+        }
+        let told: Vec<String> = runs
+            .into_iter()
+            .map(|(x, count, look)| format!("{x}+{count} {look}"))
+            .collect();
+        if !told.is_empty() {
+            out.push_str(&format!("{y}: {}\n", told.join(", ")));
+        }
+    }
+    out
+}
+
+fn screen(prepare: Prepare, (width, height): (u16, u16)) -> String {
+    let mut session = Session::new(width, height);
+    session.model.theme = marked();
+    prepare(&mut session);
+    let text = session.screen();
+    format!(
+        "{width}x{height}\n{text}-- styles\n{}",
+        styles(&mut session)
+    )
+}
+
+#[test]
+fn every_screen_looks_as_it_did() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../snapshots/screens");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for (name, prepare) in SCREENS {
+            let sizes = SIZES.map(|size| screen(*prepare, size));
+            insta::assert_snapshot!(*name, sizes.join("\n"));
+        }
+    });
+}
+
+#[test]
+fn no_screen_breaks_where_it_has_no_room() {
+    for (_, prepare) in SCREENS {
+        for (width, height) in TINY {
+            let mut session = Session::new(width, height);
+            prepare(&mut session);
+            session.screen();
+            // Smaller than it was when it opened, and larger.
+            session.send(Msg::Resize(1, 1));
+            session.screen();
+            session.send(Msg::Resize(80, 24));
+            session.screen();
+        }
+    }
+}
+
+/// The terminal may be smaller than the model believes, until the message about it comes.
+#[test]
+fn a_screen_drawn_too_large_is_cut() {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    for (_, prepare) in SCREENS {
+        let mut session = Session::new(80, 24);
+        prepare(&mut session);
+        super::super::settle(&mut session.model, &mut session.cache);
+        let mut terminal = Terminal::new(TestBackend::new(17, 3)).unwrap();
+        terminal
+            .draw(|frame| super::super::view(&session.model, &mut session.cache, frame))
+            .unwrap();
+    }
+}
+
+#[test]
+fn without_utf_8_every_cell_is_ascii() {
+    for (name, prepare) in SCREENS {
+        let mut session = Session::new(80, 24);
+        session.model.look.ascii = true;
+        prepare(&mut session);
+        let screen = session.screen();
+        assert!(screen.is_ascii(), "{name}:\n{screen}");
+        assert_eq!(screen.lines().count(), 24, "{name}");
+    }
+}
