@@ -227,14 +227,26 @@ impl Linear {
                 self.say(&words)
             }
             Command::Theme(_) => self.say("There are no colours in this mode.\n"),
+            Command::Compact(said) => {
+                let instructions = said.unwrap_or_default();
+                self.outbox.push_back(AgentCommand::Compact { instructions });
+                Ok(())
+            }
+            Command::Fork => {
+                self.outbox.push_back(AgentCommand::Fork);
+                Ok(())
+            }
+            Command::Export(file) => {
+                self.outbox.push_back(AgentCommand::Export { file: file.map(Into::into) });
+                Ok(())
+            }
             Command::Model(_)
             | Command::Approvals(_)
             | Command::Diff
-            | Command::Compact
-            | Command::Copy
-            | Command::Export(_)
+            | Command::Rewind
+            | Command::Copy(_)
+            | Command::Mouse
             | Command::Resume(_)
-            | Command::Fork
             | Command::Keys
             | Command::Status
             | Command::Doctor => self.say(

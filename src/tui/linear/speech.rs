@@ -4,7 +4,7 @@
 //! code goes by lines. Reasoning is announced and kept for who asks for it.
 
 use super::super::cells;
-use crate::agent::{AgentEvent, SandboxState, ShellEnd, ToolStatus};
+use crate::agent::{AgentEvent, HistoryEvent, SandboxState, ShellEnd, ToolStatus};
 use crate::conversation::{PromptProfile, Usage};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -240,8 +240,12 @@ impl Speech {
             }
             AgentEvent::Notice(words) => self.line(&format!("Notice: {words}")),
             AgentEvent::Problem(words) => self.line(&format!("Problem: {words}")),
+            AgentEvent::History(HistoryEvent::Compacting) => {
+                self.line("Summarising the conversation.")
+            }
             // The loop asks about reviews; the rest is for meters and pickers.
             AgentEvent::ReviewRequested { .. }
+            | AgentEvent::History(_)
             | AgentEvent::Files(_)
             | AgentEvent::Context { .. }
             | AgentEvent::Generation(_) => String::new(),
