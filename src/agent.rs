@@ -15,6 +15,7 @@ mod dispatch;
 mod export;
 mod generation;
 mod history;
+mod inquiry;
 mod link;
 pub mod mention;
 mod outbox;
@@ -26,11 +27,13 @@ mod review;
 mod rewind;
 mod shell;
 mod stream;
+mod switch;
 mod task;
 mod turn;
 
 pub use export::{Exported, Format};
 pub use past::Past;
+pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice};
 pub use protocol::{
     AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, Restored, ReviewId, RunId,
     SandboxState, ShellEnd, ToolStatus,
@@ -121,6 +124,8 @@ pub struct AgentOptions {
     pub sandbox: SandboxStart,
     pub model: ModelOptions,
     pub approvals: ApprovalPolicy,
+    /// The program around it.
+    pub host: Arc<dyn Host>,
     /// What runs the user's own commands.
     pub shell: String,
     /// Where the conversation is recorded; `None` records nothing.

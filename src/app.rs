@@ -6,6 +6,7 @@
 
 mod apply;
 mod doctor;
+mod host;
 mod logging;
 mod models;
 mod parts;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What every command needs, made once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     pub paths: Paths,
     pub config: Config,

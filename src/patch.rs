@@ -10,6 +10,7 @@ pub mod diff;
 pub mod encoding;
 pub mod journal;
 pub mod locate;
+mod overall;
 mod parallel;
 pub mod plan;
 pub mod report;
@@ -24,6 +25,7 @@ pub use journal::{
     ChangedFile, Checkpoint, Direction, Journal, JournalError, Limits, Obstacle, OnChanged,
     Prospect, Recovered, UndoError, Undone, Usage,
 };
+pub use overall::{Overall, OverallFile, Since, overall};
 pub use plan::{EditError, PlanError, plan};
 pub use select::{SelectError, selected};
 pub use v4a::{ParseError, Patch, parse};

@@ -45,20 +45,7 @@ pub(super) type Python = Arrival<Result<Box<dyn Interpreter>, String>>;
 pub(super) fn load_model(load: ModelLoad, events: mpsc::Sender<AgentEvent>) -> Model {
     let (sender, receiver) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let ModelLoad {
-            mut progress,
-            mut outcome,
-        } = load;
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(progress) = progress.recv() => {
-                    // A progress that finds no room is out of date when there is some.
-                    let _ = events.try_send(AgentEvent::ModelLoading(progress));
-                }
-                outcome = &mut outcome => break outcome,
-            }
-        };
+        let outcome = follow(load, &events).await;
         let event = match &outcome {
             Ok((engine, _)) => AgentEvent::ModelReady(engine.info().clone()),
             Err(error) => AgentEvent::ModelFailed(error.clone()),
@@ -68,6 +55,27 @@ pub(super) fn load_model(load: ModelLoad, events: mpsc::Sender<AgentEvent>) -> M
         let _ = sender.send(outcome);
     });
     Arrival::Awaited(receiver, task)
+}
+
+/// Waits for a load and tells of its progress.
+pub(super) async fn follow(
+    load: ModelLoad,
+    events: &mpsc::Sender<AgentEvent>,
+) -> Result<LoadedModel, EngineError> {
+    let ModelLoad {
+        mut progress,
+        mut outcome,
+    } = load;
+    loop {
+        tokio::select! {
+            biased;
+            Some(progress) = progress.recv() => {
+                // A progress that finds no room is out of date when there is some.
+                let _ = events.try_send(AgentEvent::ModelLoading(progress));
+            }
+            outcome = &mut outcome => return outcome,
+        }
+    }
 }
 
 pub(super) fn start_sandbox(start: SandboxStart, events: mpsc::Sender<AgentEvent>) -> Python {

@@ -3,9 +3,10 @@
 //! Whatever the agent waits for, it waits through [`Link::attend`], which takes commands meanwhile: a
 //! submitted message is queued, an interrupt ends the wait, everything else is kept for its moment.
 
+use super::inquiry::Inquiries;
 use super::outbox::Outbox;
 use super::shell::UserShell;
-use super::{AgentCommand, AgentEvent, FileList, ReviewId};
+use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId};
 use crate::conversation::{Effort, Item};
 use crate::patch::{Decisions, Plan};
 use crate::tools::files;
@@ -45,6 +46,7 @@ pub(super) struct Beside {
     pub(super) events: mpsc::Sender<AgentEvent>,
     /// Ends the listing that runs.
     pub(super) listing: CancellationToken,
+    pub(super) inquiries: Inquiries,
 }
 
 /// What comes while no turn runs.
@@ -72,6 +74,9 @@ pub(super) struct Link {
     reviewed: Option<Reviewed>,
     /// What the next turn is to begin with.
     pub(super) effort: Option<Effort>,
+    pub(super) model: Option<String>,
+    /// Who decides about patches.
+    pub(super) approvals: ApprovalPolicy,
     pub(super) forget: bool,
     pub(super) closing: bool,
 }
@@ -81,6 +86,7 @@ impl Link {
         commands: mpsc::Receiver<AgentCommand>,
         events: mpsc::Sender<AgentEvent>,
         beside: Beside,
+        approvals: ApprovalPolicy,
     ) -> Link {
         Link {
             commands,
@@ -91,6 +97,8 @@ impl Link {
             turn: CancellationToken::new(),
             reviewed: None,
             effort: None,
+            model: None,
+            approvals,
             forget: false,
             closing: false,
         }
@@ -137,6 +145,11 @@ impl Link {
                 self.beside.shell.interrupt();
             }
             AgentCommand::ListFiles => self.list_files(),
+            AgentCommand::Inquire(inquiry) => self.beside.inquiries.ask(inquiry),
+            AgentCommand::SetApprovals(policy) => {
+                self.approvals = policy;
+                self.send(AgentEvent::Approvals(policy));
+            }
             command => return Some(command),
         }
         None
@@ -156,6 +169,11 @@ impl Link {
                 let _ = events.blocking_send(AgentEvent::Files(list));
             }
         });
+    }
+
+    /// For what is told from tasks of their own.
+    pub(super) fn events(&self) -> mpsc::Sender<AgentEvent> {
+        self.beside.events.clone()
     }
 
     pub(super) fn next_queued(&mut self) -> Option<String> {
@@ -287,9 +305,17 @@ impl Link {
                 self.forget = true;
                 self.turn.cancel();
             }
+            Some(AgentCommand::SwitchModel(name)) => {
+                self.send(AgentEvent::Notice(format!(
+                    "{name} is loaded when the turn is over"
+                )));
+                self.model = Some(name);
+            }
             // Obeyed above.
             Some(
-                AgentCommand::TakeBack
+                AgentCommand::Inquire(_)
+                | AgentCommand::SetApprovals(_)
+                | AgentCommand::TakeBack
                 | AgentCommand::Shell(_)
                 | AgentCommand::InterruptShell
                 | AgentCommand::ListFiles,

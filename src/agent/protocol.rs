@@ -1,6 +1,8 @@
 //! What the agent and its consumers say to each other. Plain data, no behaviour.
 
 use super::past::Past;
+use super::ApprovalPolicy;
+use super::inquiry::{Answer, Inquiry};
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decisions, OnChanged, Plan};
@@ -57,6 +59,13 @@ pub enum AgentCommand {
     /// Lists the files that may be mentioned; [`AgentEvent::Files`] answers.
     ListFiles,
     SetEffort(Effort),
+    /// Who decides about patches from now on; an open review stays open.
+    SetApprovals(ApprovalPolicy),
+    /// Go on with another model, now or when the running turn is over. Where it cannot be loaded, the one
+    /// that runs stays.
+    SwitchModel(String),
+    /// Answered with [`AgentEvent::Answer`], also while a turn runs.
+    Inquire(Inquiry),
     /// Takes the last applied patch back; the choice is for files that changed since.
     Undo(OnChanged),
     Redo(OnChanged),
@@ -180,6 +189,12 @@ pub enum AgentEvent {
     ModelReady(EngineInfo),
     /// The model could not be loaded; turns fail with this until another is chosen.
     ModelFailed(EngineError),
+    /// Another model is being loaded; [`AgentEvent::ModelReady`] says which one runs in the end.
+    ModelSwitching {
+        name: String,
+    },
+    Approvals(ApprovalPolicy),
+    Answer(Box<Answer>),
     Sandbox(SandboxState),
 
     TurnStarted {

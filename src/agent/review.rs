@@ -12,7 +12,7 @@ use crate::patch::{Applied, ApplyError, Decisions, Plan, apply, report};
 use crate::session::Record;
 use crate::tools::apply_patch::prepare;
 use crate::workspace::WorkspacePath;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// How often a patch is located anew because its files keep changing.
 const ROUNDS: usize = 3;
@@ -26,7 +26,7 @@ impl Core {
                 Attended::Interrupted => return Attended::Interrupted,
             };
             let review = self.history.next_review();
-            let (plan, decisions) = match self.desk.approvals {
+            let (plan, decisions) = match self.link.approvals {
                 ApprovalPolicy::ProposeOnly => {
                     let text = report::proposed(&plan);
                     let nothing = Decisions::default();
@@ -158,11 +158,17 @@ async fn write(
     plan: Box<Plan>,
     decisions: Decisions,
 ) -> Result<Option<Applied>, Unwritten> {
+    let ours = Arc::clone(&desk.written);
     let written = tokio::task::spawn_blocking(move || {
         let mut journal = desk.journal.lock().unwrap_or_else(PoisonError::into_inner);
         apply(&desk.workspace, &plan, &decisions, &mut journal)
     });
-    match written.await {
+    let written = written.await;
+    if let Ok(Ok(applied)) = &written {
+        let mut numbers = ours.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.insert(applied.checkpoint);
+    }
+    match written {
         Ok(Ok(applied)) => Ok(Some(applied).filter(|applied| !applied.changes.is_empty())),
         Ok(Err(ApplyError::Changed { path })) => Err(Unwritten::Changed(path)),
         Ok(Err(error)) => Err(Unwritten::Failed(error.to_string())),

@@ -2,13 +2,15 @@
 
 use super::background::{Arrival, Model, Python, load_model, start_sandbox};
 use super::history::History;
+use super::inquiry::{Inquiries, SessionFile};
 use super::link::{Beside, Came, Link};
 use super::shell::UserShell;
-use super::{AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Limits, ModelOptions, Words};
+use super::{AgentCommand, AgentEvent, AgentOptions, Host, Limits, ModelOptions, Words};
 use crate::conversation::PromptSpec;
 use crate::patch::{Direction, Journal, OnChanged};
 use crate::session::{Record, State, Writer};
 use crate::workspace::Workspace;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -24,7 +26,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(super) struct Desk {
     pub(super) workspace: Arc<Workspace>,
     pub(super) journal: Arc<Mutex<Journal>>,
-    pub(super) approvals: ApprovalPolicy,
+    /// Checkpoints of this conversation.
+    pub(super) written: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 /// All of an agent's state.
@@ -34,6 +37,7 @@ pub(super) struct Core {
     pub(super) model: Model,
     pub(super) python: Python,
     pub(super) desk: Desk,
+    pub(super) host: Arc<dyn Host>,
     pub(super) options: ModelOptions,
     pub(super) limits: Limits,
     /// Made with the first turn; dropped when the user changes the effort or begins anew.
@@ -49,22 +53,30 @@ pub(super) async fn run(
     events: mpsc::Sender<AgentEvent>,
 ) {
     let root = options.workspace.root().to_owned();
+    let desk = Desk {
+        workspace: options.workspace,
+        journal: Arc::new(Mutex::new(options.journal)),
+        written: Arc::default(),
+    };
     let beside = Beside {
         shell: UserShell::new(options.shell, root, events.clone()),
-        workspace: Arc::clone(&options.workspace),
+        workspace: Arc::clone(&desk.workspace),
         events: events.clone(),
         listing: CancellationToken::new(),
+        inquiries: Inquiries::new(
+            desk.clone(),
+            Arc::clone(&options.host),
+            options.session.as_ref().map(SessionFile::of),
+            events.clone(),
+        ),
     };
     let mut core = Core {
         model: load_model(options.model_load, events.clone()),
         python: start_sandbox(options.sandbox, events.clone()),
-        link: Link::new(commands, events, beside),
+        link: Link::new(commands, events, beside, options.approvals),
         history: History::new(State::default(), options.session),
-        desk: Desk {
-            workspace: options.workspace,
-            journal: Arc::new(Mutex::new(options.journal)),
-            approvals: options.approvals,
-        },
+        desk,
+        host: options.host,
         options: options.model,
         limits: options.limits,
         fixed: None,
@@ -102,7 +114,10 @@ impl Core {
             AgentCommand::TakeBack
             | AgentCommand::Shell(_)
             | AgentCommand::InterruptShell
-            | AgentCommand::ListFiles => {}
+            | AgentCommand::ListFiles
+            | AgentCommand::SetApprovals(_)
+            | AgentCommand::Inquire(_) => {}
+            AgentCommand::SwitchModel(name) => self.switch_model(name),
             AgentCommand::SetEffort(effort) => {
                 self.options.effort = effort;
                 if let Some(fixed) = &mut self.fixed {

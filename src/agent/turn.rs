@@ -97,6 +97,9 @@ impl Core {
             Outcome::Interrupted => AgentEvent::TurnInterrupted { turn, usage },
         });
         self.keep_attached().await;
+        if let Some(name) = self.link.model.take() {
+            self.switch_model(name);
+        }
         if std::mem::take(&mut self.link.forget) {
             self.begin_anew();
         }

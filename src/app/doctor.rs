@@ -1,40 +1,27 @@
 //! `descant doctor`: what works on this machine, what is missing, and what to do about it.
 
 use super::Setup;
+use crate::agent::Check;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, stdout_text};
 use crate::engine::models::{ModelSource, resolve};
 use crate::text;
-use serde::Serialize;
 
-/// One line of the report.
-#[derive(Debug, Serialize)]
-pub struct Check {
-    pub name: &'static str,
-    pub ok: bool,
-    pub detail: String,
-    /// The next step, where something is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+fn good(name: &'static str, detail: impl Into<String>) -> Check {
+    Check {
+        name,
+        ok: true,
+        detail: detail.into(),
+        hint: None,
+    }
 }
 
-impl Check {
-    fn good(name: &'static str, detail: impl Into<String>) -> Check {
-        Check {
-            name,
-            ok: true,
-            detail: detail.into(),
-            hint: None,
-        }
-    }
-
-    fn bad(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Check {
-        Check {
-            name,
-            ok: false,
-            detail: detail.into(),
-            hint: Some(hint.into()),
-        }
+fn bad(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Check {
+    Check {
+        name,
+        ok: false,
+        detail: detail.into(),
+        hint: Some(hint.into()),
     }
 }
 
@@ -67,8 +54,8 @@ pub async fn run(setup: &Setup, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn checks(setup: &Setup) -> Vec<Check> {
-    let mut checks = vec![Check::good("version", env!("CARGO_PKG_VERSION"))];
+pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
+    let mut checks = vec![good("version", env!("CARGO_PKG_VERSION"))];
     let features: Vec<&str> = [
         (cfg!(feature = "cuda"), "cuda"),
         (cfg!(feature = "metal"), "metal"),
@@ -78,52 +65,52 @@ async fn checks(setup: &Setup) -> Vec<Check> {
     .filter_map(|(on, name)| on.then_some(name))
     .collect();
     checks.push(if features.is_empty() {
-        Check::bad(
+        bad(
             "acceleration",
             "none compiled in; GPT-OSS cannot run in process",
             "build with --features cuda or --features metal",
         )
     } else {
-        Check::good("acceleration", features.join(", "))
+        good("acceleration", features.join(", "))
     });
     let wanted = setup.model();
     checks.push(match resolve(&wanted, &setup.places) {
-        Ok(ModelSource::Demo) => Check::good("model", "demo (built in)"),
+        Ok(ModelSource::Demo) => good("model", "demo (built in)"),
         Ok(ModelSource::Folder(path) | ModelSource::Scripted(path)) => {
-            Check::good("model", format!("{wanted}: {}", path.display()))
+            good("model", format!("{wanted}: {}", path.display()))
         }
         Err(error) => {
             let text = error.to_string();
             let (detail, hint) = text.split_once('\n').unwrap_or((&text, ""));
-            Check::bad("model", detail, hint.trim())
+            bad("model", detail, hint.trim())
         }
     });
     checks.push(match super::parts::start_sandbox(setup).await {
         Ok(sandbox) => {
             let description = sandbox.description();
             sandbox.stop().await;
-            Check::good("python", description)
+            good("python", description)
         }
         Err(error) => {
             let text = error.to_string();
             let (detail, hint) = text.split_once('\n').unwrap_or((&text, ""));
-            Check::bad("python", detail, hint.trim())
+            bad("python", detail, hint.trim())
         }
     });
     let root = setup.workspace.root().display();
     checks.push(if setup.workspace.is_git() {
-        Check::good("workspace", format!("{root} (git)"))
+        good("workspace", format!("{root} (git)"))
     } else {
-        Check::good(
+        good(
             "workspace",
             format!("{root} (no git; edits can be undone all the same)"),
         )
     });
-    checks.push(Check::good(
+    checks.push(good(
         "config",
         setup.paths.config_file().display().to_string(),
     ));
-    checks.push(Check::good(
+    checks.push(good(
         "state",
         setup.paths.state.display().to_string(),
     ));

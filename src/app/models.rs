@@ -1,23 +1,22 @@
 //! `descant models`: what is on this machine, and fetching a checkpoint by name.
 
 use super::{Setup, UsageError};
+use crate::agent::ModelChoice;
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_line, stdout_text};
 use crate::engine::models::{ModelPlaces, ModelSource, SHORT_NAMES, resolve};
 use anyhow::{Context, bail};
 use hf_hub::api::tokio::ApiBuilder;
+use std::path::{Path, PathBuf};
 
 /// `models list`: a line a model, `NAME<TAB>WHERE`.
 ///
 /// # Errors
 /// When stdout fails.
 pub fn list(places: &ModelPlaces) -> anyhow::Result<Exit> {
-    let mut out =
-        String::from("demo\tbuilt in: small requests on small files, to try Descant with\n");
-    for name in installed(places) {
-        if let Ok(ModelSource::Folder(folder)) = resolve(&name, places) {
-            out.push_str(&format!("{name}\t{}\n", folder.display()));
-        }
+    let mut out = String::new();
+    for model in found(places) {
+        out.push_str(&format!("{}\t{}\n", model.name, model.place));
     }
     stdout_text(&crate::text::visible(&out))?;
     if !cfg!(any(feature = "cuda", feature = "metal")) {
@@ -26,6 +25,24 @@ pub fn list(places: &ModelPlaces) -> anyhow::Result<Exit> {
         );
     }
     Ok(Exit::Done)
+}
+
+/// The models on this machine, the built-in one first.
+pub fn found(places: &ModelPlaces) -> Vec<ModelChoice> {
+    let demo = ModelChoice {
+        name: "demo".to_owned(),
+        place: "built in: small requests on small files, to try Descant with".to_owned(),
+    };
+    let installed = installed(places).into_iter().filter_map(|name| {
+        match resolve(&name, places) {
+            Ok(ModelSource::Folder(folder)) => Some(ModelChoice {
+                name,
+                place: folder.display().to_string(),
+            }),
+            Ok(ModelSource::Demo | ModelSource::Scripted(_)) | Err(_) => None,
+        }
+    });
+    std::iter::once(demo).chain(installed).collect()
 }
 
 /// `models pull`: the files a checkpoint needs, into the Hugging Face cache, where other tools find them too.
@@ -87,7 +104,32 @@ fn needed(file: &str) -> bool {
     !file.contains('/') && (file.ends_with(".safetensors") || file.ends_with(".json"))
 }
 
-/// Names that may be installed: ours, and every repository of the hub cache.
+/// Checkpoints in Descant's own folder, as `NAME` or `ORG/NAME`.
+fn own(models: &Path) -> Vec<String> {
+    let folders = |of: &Path| -> Vec<(String, PathBuf)> {
+        let entries = std::fs::read_dir(of).into_iter().flatten().flatten();
+        entries
+            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+            .collect()
+    };
+    let whole = |folder: &Path| folder.join("config.json").is_file();
+    let mut names = Vec::new();
+    for (name, folder) in folders(models) {
+        if whole(&folder) {
+            names.push(name);
+            continue;
+        }
+        let below = folders(&folder).into_iter();
+        names.extend(
+            below
+                .filter(|(_, folder)| whole(folder))
+                .map(|(inner, _)| format!("{name}/{inner}")),
+        );
+    }
+    names
+}
+
+/// Names that may be installed: ours, every repository of the hub cache, and what lies in our own folder.
 fn installed(places: &ModelPlaces) -> Vec<String> {
     let mut names: Vec<String> = SHORT_NAMES
         .iter()
@@ -110,6 +152,8 @@ fn installed(places: &ModelPlaces) -> Vec<String> {
             names.push(id);
         }
     }
+    names.extend(own(&places.models_dir));
     names.sort_unstable();
+    names.dedup();
     names
 }

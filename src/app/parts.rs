@@ -2,6 +2,7 @@
 //! meanwhile, the journal, the record, and the agent that has them all.
 
 use super::Setup;
+use super::host::Program;
 use crate::agent::{
     Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
     ModelOptions, Words,
@@ -53,7 +54,7 @@ pub(super) fn start_agent(
     let handle = Agent::spawn(AgentOptions {
         workspace: Arc::clone(&setup.workspace),
         journal,
-        model_load: load_model(setup, words.clone()),
+        model_load: load_model(setup, &setup.model(), words.clone()),
         sandbox: {
             let config = sandbox_config(setup);
             let (enabled, offline) = (setup.config.sandbox.enabled, setup.config.offline);
@@ -75,6 +76,10 @@ pub(super) fn start_agent(
             instructions: instructions(setup),
         },
         approvals,
+        host: Arc::new(Program {
+            setup: setup.clone(),
+            words: Arc::clone(&words),
+        }),
         shell: user_shell(),
         session: Some(session),
         words,
@@ -103,11 +108,11 @@ fn words(setup: &Setup) -> Words {
     Arc::new(move || once.get_or_init(|| Vocabulary::load(&data)).clone())
 }
 
-/// Loads the model that was asked for, in the background.
-fn load_model(setup: &Setup, words: Words) -> ModelLoad {
+/// Loads a model in the background.
+pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
     let (sender, progress) = mpsc::channel(REPORT_ROOM);
     let data = setup.paths.data.clone();
-    let mut options = LoadOptions::new(setup.model(), setup.places.clone(), data.join("demo"));
+    let mut options = LoadOptions::new(name.to_owned(), setup.places.clone(), data.join("demo"));
     options.context_length = setup.config.context;
     let outcome = async move {
         let broken = |reason: String| EngineError::Unavailable {

@@ -97,6 +97,9 @@ impl Jsonl {
             | AgentEvent::ShellOutput { .. }
             | AgentEvent::ShellFinished { .. }
             | AgentEvent::Files(_)
+            | AgentEvent::ModelSwitching { .. }
+            | AgentEvent::Approvals(_)
+            | AgentEvent::Answer(_)
             | AgentEvent::Prefill { .. }
             | AgentEvent::ReasoningDelta(_)
             | AgentEvent::AnswerDelta(_)

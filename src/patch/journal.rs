@@ -13,6 +13,7 @@ mod merge;
 mod record;
 mod recover;
 mod run;
+mod span;
 mod step;
 mod store;
 #[cfg(test)]

@@ -165,6 +165,9 @@ impl Turn {
             | AgentEvent::ShellOutput { .. }
             | AgentEvent::ShellFinished { .. }
             | AgentEvent::Files(_)
+            | AgentEvent::ModelSwitching { .. }
+            | AgentEvent::Approvals(_)
+            | AgentEvent::Answer(_)
             | AgentEvent::Prefill { .. }
             | AgentEvent::AnswerDelta(_)
             | AgentEvent::ToolCallDelta { .. }

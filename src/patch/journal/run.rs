@@ -78,6 +78,15 @@ impl State {
         }
     }
 
+    /// Its permission bits, as near as they are known.
+    pub(crate) fn mode(&self) -> u32 {
+        match self.mode {
+            Mode::Exact(mode) => mode,
+            Mode::New { executable: true } => 0o755,
+            Mode::New { executable: false } => 0o644,
+        }
+    }
+
     pub(super) fn write_mode(&self) -> WriteMode {
         match self.mode {
             Mode::Exact(mode) => WriteMode::Exact(mode),

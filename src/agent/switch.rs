@@ -1,0 +1,83 @@
+//! `/model`: another model in the place of the one that runs, in the same conversation.
+//!
+//! What was generated is kept as ids of one vocabulary, which every model here shares, so the history needs
+//! no translation; only the fixed prompt is made anew. The old model stays until the new one is there. Where
+//! memory does not hold both, the old one goes first, and comes back when the new one cannot be loaded.
+
+use super::background::{Arrival, Model, follow};
+use super::task::Core;
+use super::{AgentEvent, Host, LoadedModel};
+use crate::engine::EngineError;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+impl Core {
+    /// Returns at once; turns wait for the model as they do at the start.
+    pub(super) fn switch_model(&mut self, name: String) {
+        // Rendered anew: models of another kind are told other things.
+        self.fixed = None;
+        self.link
+            .send(AgentEvent::ModelSwitching { name: name.clone() });
+        let (sender, receiver) = oneshot::channel();
+        let old = std::mem::replace(&mut self.model, Arrival::Lost);
+        let host = Arc::clone(&self.host);
+        let events = self.link.events();
+        let task = tokio::spawn(async move {
+            let outcome = switched(name, old, host.as_ref(), &events).await;
+            let event = match &outcome {
+                Ok((engine, _)) => AgentEvent::ModelReady(engine.info().clone()),
+                Err(error) => AgentEvent::ModelFailed(error.clone()),
+            };
+            // Either end may be gone: then nobody waits for the model any more.
+            let _ = events.send(event).await;
+            let _ = sender.send(outcome);
+        });
+        self.model = Arrival::Awaited(receiver, task);
+    }
+}
+
+async fn switched(
+    name: String,
+    old: Model,
+    host: &dyn Host,
+    events: &mpsc::Sender<AgentEvent>,
+) -> Result<LoadedModel, EngineError> {
+    // One that is still being loaded is not wanted any more; its load ends with its task.
+    old.abort();
+    let old = match old {
+        Arrival::Here(Ok(model)) => Some(model),
+        Arrival::Here(Err(_)) | Arrival::Awaited(..) | Arrival::Lost => None,
+    };
+    let first = follow(host.load(&name), events).await;
+    let (error, old) = match (first, old) {
+        (Ok(model), _) => return Ok(model),
+        (Err(error), None) => return Err(error),
+        (Err(error @ EngineError::NotEnoughMemory { .. }), Some(old)) => {
+            let kept = old.0.info().name.clone();
+            let line = format!("{error}\nso {kept} is let go first");
+            let _ = events.send(AgentEvent::Notice(line)).await;
+            released(old).await;
+            match follow(host.load(&name), events).await {
+                Ok(model) => return Ok(model),
+                Err(error) => {
+                    tell(events, &name, &error, &kept).await;
+                    return follow(host.load(&kept), events).await;
+                }
+            }
+        }
+        (Err(error), Some(old)) => (error, old),
+    };
+    tell(events, &name, &error, &old.0.info().name).await;
+    Ok(old)
+}
+
+/// Its memory is free when this returns, as far as this process can see to it.
+async fn released(model: LoadedModel) {
+    // Weights are many gigabytes: giving them back takes a while and blocks.
+    let _ = tokio::task::spawn_blocking(move || drop(model)).await;
+}
+
+async fn tell(events: &mpsc::Sender<AgentEvent>, name: &str, error: &EngineError, kept: &str) {
+    let problem = format!("{name} is not loaded, {kept} goes on: {error}");
+    let _ = events.send(AgentEvent::Problem(problem)).await;
+}

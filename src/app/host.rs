@@ -1,0 +1,25 @@
+//! What the program does for its agent besides running it: finding and loading models, and the checkup.
+
+use super::{Setup, doctor, models, parts};
+use crate::agent::{Check, Host, ModelChoice, ModelLoad, Words};
+use futures_util::future::BoxFuture;
+
+pub(super) struct Program {
+    pub(super) setup: Setup,
+    pub(super) words: Words,
+}
+
+impl Host for Program {
+    fn models(&self) -> Vec<ModelChoice> {
+        models::found(&self.setup.places)
+    }
+
+    fn load(&self, name: &str) -> ModelLoad {
+        parts::load_model(&self.setup, name, self.words.clone())
+    }
+
+    fn checkup(&self) -> BoxFuture<'static, Vec<Check>> {
+        let setup = self.setup.clone();
+        Box::pin(async move { doctor::checks(&setup).await })
+    }
+}
