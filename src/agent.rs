@@ -32,8 +32,8 @@ mod task;
 mod turn;
 
 pub use export::{Exported, Format};
-pub use past::Past;
 pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice};
+pub use past::Past;
 pub use protocol::{
     AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, Restored, ReviewId, RunId,
     SandboxState, ShellEnd, ToolStatus,

@@ -55,8 +55,8 @@ pub mod update;
 pub mod view;
 mod wrap;
 
-use crate::agent::ReviewId;
 use crate::agent::{AgentCommand, AgentEvent};
+use crate::agent::{ApprovalPolicy, ReviewId};
 use crate::config::UiSettings;
 use crate::conversation::Effort;
 use crate::patch::{Decisions, Plan};
@@ -187,6 +187,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
             progress: None,
         },
         effort: options.effort,
+        approvals: ApprovalPolicy::Review,
         tokens_per_second: None,
         context: None,
         branch: options.branch,

@@ -50,9 +50,10 @@ pub(super) fn load_model(load: ModelLoad, events: mpsc::Sender<AgentEvent>) -> M
             Ok((engine, _)) => AgentEvent::ModelReady(engine.info().clone()),
             Err(error) => AgentEvent::ModelFailed(error.clone()),
         };
-        // Either end may be gone: then nobody waits for the model any more.
-        let _ = events.send(event).await;
+        // Either end may be gone: then nobody waits for the model any more. The model first: another that takes
+        // its place must find it once it is said to be ready.
         let _ = sender.send(outcome);
+        let _ = events.send(event).await;
     });
     Arrival::Awaited(receiver, task)
 }

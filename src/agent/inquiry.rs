@@ -138,9 +138,9 @@ impl Inquiries {
             };
             let event = match answer {
                 Ok(answer) => AgentEvent::Answer(Box::new(answer)),
-                Err(error) => AgentEvent::Problem(format!(
-                    "the question broke off: {error}; this is our bug"
-                )),
+                Err(error) => {
+                    AgentEvent::Problem(format!("the question broke off: {error}; this is our bug"))
+                }
             };
             // Nobody may be left who wants to know.
             let _ = events.send(event).await;

@@ -3,7 +3,7 @@
 //! Whatever the agent waits for, it waits through [`Link::attend`], which takes commands meanwhile: a
 //! submitted message is queued, an interrupt ends the wait, everything else is kept for its moment.
 
-use super::inquiry::Inquiries;
+use super::inquiry::{Inquiries, SessionFile};
 use super::outbox::Outbox;
 use super::shell::UserShell;
 use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId};
@@ -169,6 +169,13 @@ impl Link {
                 let _ = events.blocking_send(AgentEvent::Files(list));
             }
         });
+    }
+
+    /// Which record the conversation has; true when that is another than before.
+    pub(super) fn conversation(&mut self, file: Option<SessionFile>) -> bool {
+        let other = self.beside.inquiries.session != file;
+        self.beside.inquiries.session = file;
+        other
     }
 
     /// For what is told from tasks of their own.

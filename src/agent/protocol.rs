@@ -1,8 +1,8 @@
 //! What the agent and its consumers say to each other. Plain data, no behaviour.
 
-use super::past::Past;
 use super::ApprovalPolicy;
 use super::inquiry::{Answer, Inquiry};
+use super::past::Past;
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decisions, OnChanged, Plan};

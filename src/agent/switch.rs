@@ -29,8 +29,8 @@ impl Core {
                 Err(error) => AgentEvent::ModelFailed(error.clone()),
             };
             // Either end may be gone: then nobody waits for the model any more.
-            let _ = events.send(event).await;
             let _ = sender.send(outcome);
+            let _ = events.send(event).await;
         });
         self.model = Arrival::Awaited(receiver, task);
     }
@@ -42,11 +42,14 @@ async fn switched(
     host: &dyn Host,
     events: &mpsc::Sender<AgentEvent>,
 ) -> Result<LoadedModel, EngineError> {
-    // One that is still being loaded is not wanted any more; its load ends with its task.
-    old.abort();
     let old = match old {
         Arrival::Here(Ok(model)) => Some(model),
-        Arrival::Here(Err(_)) | Arrival::Awaited(..) | Arrival::Lost => None,
+        Arrival::Here(Err(_)) | Arrival::Lost => None,
+        Arrival::Awaited(receiver, task) => {
+            // One that is still being loaded is not wanted any more; one that is here already is.
+            task.abort();
+            receiver.await.ok().and_then(Result::ok)
+        }
     };
     let first = follow(host.load(&name), events).await;
     let (error, old) = match (first, old) {

@@ -6,7 +6,7 @@ use super::inquiry::{Inquiries, SessionFile};
 use super::link::{Beside, Came, Link};
 use super::shell::UserShell;
 use super::{AgentCommand, AgentEvent, AgentOptions, Host, Limits, ModelOptions, Words};
-use crate::conversation::PromptSpec;
+use crate::conversation::{PromptSpec, TurnId};
 use crate::patch::{Direction, Journal, OnChanged};
 use crate::session::{Record, State, Writer};
 use crate::workspace::Workspace;
@@ -92,6 +92,7 @@ pub(super) async fn run(
             Came::Command(command) => {
                 if let Some(command) = core.link.aside(command) {
                     core.obey(command).await;
+                    core.share();
                 }
             }
             Came::Attached => core.keep_attached().await,
@@ -141,6 +142,22 @@ impl Core {
             AgentCommand::Export { file } => self.export(file).await,
             AgentCommand::Shutdown => self.link.closing = true,
         }
+    }
+
+    /// Tells those who answer questions on the side which conversation this is. A patch stays one of its own when
+    /// the user goes back to before it: the files still have it.
+    fn share(&mut self) {
+        let file = self.history.writer().map(SessionFile::of);
+        let checkpoints = self.history.state().checkpoints_since(TurnId(0));
+        let mut written = self
+            .desk
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.link.conversation(file) {
+            written.clear();
+        }
+        written.extend(checkpoints);
     }
 
     /// What the user's own commands came to belongs to the conversation from when they are over.

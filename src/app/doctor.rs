@@ -110,9 +110,6 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
         "config",
         setup.paths.config_file().display().to_string(),
     ));
-    checks.push(good(
-        "state",
-        setup.paths.state.display().to_string(),
-    ));
+    checks.push(good("state", setup.paths.state.display().to_string()));
     checks
 }

@@ -33,15 +33,15 @@ pub fn found(places: &ModelPlaces) -> Vec<ModelChoice> {
         name: "demo".to_owned(),
         place: "built in: small requests on small files, to try Descant with".to_owned(),
     };
-    let installed = installed(places).into_iter().filter_map(|name| {
-        match resolve(&name, places) {
+    let installed = installed(places)
+        .into_iter()
+        .filter_map(|name| match resolve(&name, places) {
             Ok(ModelSource::Folder(folder)) => Some(ModelChoice {
                 name,
                 place: folder.display().to_string(),
             }),
             Ok(ModelSource::Demo | ModelSource::Scripted(_)) | Err(_) => None,
-        }
-    });
+        });
     std::iter::once(demo).chain(installed).collect()
 }
 
@@ -109,7 +109,12 @@ fn own(models: &Path) -> Vec<String> {
     let folders = |of: &Path| -> Vec<(String, PathBuf)> {
         let entries = std::fs::read_dir(of).into_iter().flatten().flatten();
         entries
-            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+            .map(|entry| {
+                (
+                    entry.file_name().to_string_lossy().into_owned(),
+                    entry.path(),
+                )
+            })
             .collect()
     };
     let whole = |folder: &Path| folder.join("config.json").is_file();

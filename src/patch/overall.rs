@@ -116,9 +116,13 @@ fn compared(workspace: &Workspace, span: Span) -> OverallFile {
         let now = now.map(|found| found.bytes);
         match (text(before), text(now)) {
             (Ok(old), Ok(new)) => {
-                plan.encoding = new.as_ref().or(old.as_ref()).map_or(Encoding::Utf8, |t| t.0);
+                plan.encoding = new
+                    .as_ref()
+                    .or(old.as_ref())
+                    .map_or(Encoding::Utf8, |t| t.0);
                 let bytes = |text: &Option<(Encoding, Vec<u8>)>| {
-                    text.as_ref().map_or_else(Vec::new, |(_, bytes)| bytes.clone())
+                    text.as_ref()
+                        .map_or_else(Vec::new, |(_, bytes)| bytes.clone())
                 };
                 plan.hunks = diff::hunks(&bytes(&old), &bytes(&new));
                 plan.pre = old.map(|(_, bytes)| bytes);

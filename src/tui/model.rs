@@ -16,8 +16,8 @@ use super::syntax::Grammars;
 use super::theme::Theme;
 use super::theme::catalogue::Themes;
 use super::theme::choice::{ThemeMsg, ThemeRequest};
-use crate::agent::LoadProgress;
 use crate::agent::{AgentCommand, AgentEvent, ReviewId, SandboxState};
+use crate::agent::{ApprovalPolicy, LoadProgress};
 use crate::conversation::{Effort, TurnId};
 use crate::patch::Decisions;
 use crossterm::event::{KeyEvent, MouseEvent};
@@ -116,6 +116,18 @@ pub enum ModelState {
     },
 }
 
+impl ModelState {
+    /// As the user named it.
+    pub fn name(&self) -> &str {
+        match self {
+            ModelState::Ready { demo: true, .. } => "demo",
+            ModelState::Loading { name, .. }
+            | ModelState::Ready { name, .. }
+            | ModelState::Failed { name } => name,
+        }
+    }
+}
+
 /// What the running turn is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Activity {
@@ -140,6 +152,8 @@ pub struct Running {
 pub struct Status {
     pub model: ModelState,
     pub effort: Effort,
+    /// Who decides about patches.
+    pub approvals: ApprovalPolicy,
     pub tokens_per_second: Option<f64>,
     pub context: Option<(usize, usize)>,
     pub branch: Option<String>,

@@ -1,14 +1,17 @@
-//! What lies over the panes and takes the keys: the help.
+//! What lies over the panes and takes the keys: the help, and the changes of the conversation.
 //!
 //! State only: [`super::update`] gives it keys, [`super::view`] draws it.
 
+pub mod changes;
 pub mod help;
 
+use changes::Changes;
 use help::Help;
 
 #[derive(Debug)]
 pub enum Overlay {
     Help(Help),
+    Changes(Changes),
 }
 
 impl Overlay {
@@ -16,6 +19,7 @@ impl Overlay {
     pub fn wheel(&mut self, rows: i64) {
         match self {
             Overlay::Help(help) => help.scroll_by(rows),
+            Overlay::Changes(changes) => changes.scroll_by(rows),
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Subject {
     /// The rows are commands, `/name`, and actions by their names.
     Palette,
     Effort,
+    Approvals,
+    Model,
     /// The rows are the code blocks of this cell, by number.
     Code {
         answer: usize,

@@ -131,6 +131,7 @@ pub fn model(width: u16, height: u16) -> Model {
             progress: None,
         },
         effort: Effort::Medium,
+        approvals: crate::agent::ApprovalPolicy::Review,
         tokens_per_second: None,
         context: None,
         branch: Some("main".into()),

@@ -5,6 +5,7 @@
 //! [`super::keymap`]. What the agent says is taken in by [`agent`].
 
 pub mod agent;
+mod answers;
 mod choices;
 mod command;
 mod mouse;

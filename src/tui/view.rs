@@ -3,6 +3,7 @@
 //! It decides nothing and remembers only wrapped lines ([`ViewCache`]). [`settle`] comes first: it resolves
 //! scrolling against the layout, the one thing about drawing that the model has to know.
 
+mod changes;
 mod help;
 mod panes;
 mod picker;
@@ -45,7 +46,9 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
         cache.theme = model.theme.clone();
     }
     if model.overlay.is_some() {
-        help::settle(model, layout::areas(model).overlay);
+        let area = layout::areas(model).overlay;
+        help::settle(model, area);
+        changes::settle(model, area);
     }
     if model.review.is_some() {
         review::settle(model, &mut cache.review);
@@ -104,13 +107,18 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     let areas = layout::areas(model);
     // The terminal may have shrunk since the message about it.
     let areas = clamp(areas, frame.area());
-    if let Some(Overlay::Help(help)) = &model.overlay {
-        help::view(model, help, areas.overlay, frame);
+    if let Some(open) = &model.overlay {
+        match open {
+            Overlay::Help(help) => help::view(model, help, areas.overlay, frame),
+            Overlay::Changes(open) => changes::view(model, open, areas.overlay, frame),
+        }
     } else if let Some(open) = &model.picker {
         match &open.subject {
             Subject::Theme { .. } => themes::view(model, open, areas.overlay, frame),
             Subject::Palette
             | Subject::Effort
+            | Subject::Approvals
+            | Subject::Model
             | Subject::Code { .. }
             | Subject::Sessions { .. }
             | Subject::Rewind => {

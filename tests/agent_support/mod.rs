@@ -6,8 +6,8 @@
 #![allow(dead_code)]
 
 use descant::agent::{
-    Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
-    ModelOptions, ReviewId,
+    Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
+    Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId,
 };
 use descant::conversation::{Effort, PromptProfile};
 use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
@@ -98,10 +98,55 @@ pub fn patch(path: &str, old: &str, new: &str) -> String {
 pub struct Rig {
     pub dir: TempDir,
     pub home: TempDir,
+    pub host: Arc<TestHost>,
     pub engine: Arc<ScriptedEngine>,
     pub handle: AgentHandle,
     pub python: Arc<FakePython>,
     pub session: Option<PathBuf>,
+}
+
+/// The program around the agent: loads what it was given, and remembers what was asked for.
+pub struct TestHost {
+    loads: Mutex<VecDeque<Result<Script, descant::engine::EngineError>>>,
+    pub asked: Mutex<Vec<String>>,
+    /// What was loaded.
+    pub engines: Arc<Mutex<Vec<Arc<ScriptedEngine>>>>,
+}
+
+impl Host for TestHost {
+    fn models(&self) -> Vec<ModelChoice> {
+        vec![ModelChoice {
+            name: "demo".into(),
+            place: "built in".into(),
+        }]
+    }
+
+    fn load(&self, name: &str) -> ModelLoad {
+        self.asked.lock().unwrap().push(name.to_owned());
+        let load = self.loads.lock().unwrap().pop_front().unwrap();
+        let engines = self.engines.clone();
+        let (_sender, progress) = tokio::sync::mpsc::channel(4);
+        let outcome = async move {
+            let vocabulary = vocabulary();
+            let engine = Arc::new(ScriptedEngine::new(load?, vocabulary.clone()));
+            engines.lock().unwrap().push(engine.clone());
+            Ok((engine as Arc<dyn Engine>, vocabulary))
+        };
+        ModelLoad {
+            progress,
+            outcome: outcome.boxed(),
+        }
+    }
+
+    fn checkup(&self) -> BoxFuture<'static, Vec<Check>> {
+        let check = Check {
+            name: "version",
+            ok: true,
+            detail: "1".into(),
+            hint: None,
+        };
+        std::future::ready(vec![check]).boxed()
+    }
 }
 
 /// What a rig is made of; change what the test is about.
@@ -119,6 +164,8 @@ pub struct Setup {
     pub home: Option<TempDir>,
     pub dir: Option<TempDir>,
     pub load_fails: Option<descant::engine::EngineError>,
+    /// What further loads give, in order.
+    pub loads: Vec<Result<Script, descant::engine::EngineError>>,
 }
 
 pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup {
@@ -140,6 +187,7 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         home: None,
         dir: None,
         load_fails: None,
+        loads: Vec::new(),
     }
 }
 
@@ -209,6 +257,11 @@ impl Setup {
                 }
             }
         };
+        let host = Arc::new(TestHost {
+            loads: Mutex::new(self.loads.into()),
+            asked: Mutex::default(),
+            engines: Arc::default(),
+        });
         let handle = Agent::spawn(AgentOptions {
             workspace: Arc::new(workspace),
             journal,
@@ -225,6 +278,7 @@ impl Setup {
                 instructions: "Be brief.".into(),
             },
             approvals: self.approvals,
+            host: host.clone(),
             shell: "/bin/sh".into(),
             session: writer,
             words: Arc::new(move || Ok(words.clone())),
@@ -233,6 +287,7 @@ impl Setup {
         Rig {
             dir,
             home,
+            host,
             engine,
             handle,
             python,
@@ -395,6 +450,9 @@ fn tell(event: &AgentEvent) -> Option<String> {
         AgentEvent::TurnInterrupted { .. } => "interrupted".into(),
         AgentEvent::Notice(text) => format!("notice: {text}"),
         AgentEvent::Problem(text) => format!("problem: {text}"),
+        AgentEvent::ModelSwitching { name } => format!("switching to {name}"),
+        AgentEvent::Approvals(policy) => format!("approvals: {policy:?}"),
+        AgentEvent::Answer(answer) => format!("answer: {answer:?}"),
         AgentEvent::TakenBack { text } => format!("taken back: {text:?}"),
         AgentEvent::ShellStarted { run, command } => format!("shell {}: {command}", run.0),
         AgentEvent::ShellOutput { run, text } => format!("printed {}: {text}", run.0),

@@ -4,9 +4,9 @@ use super::super::cells;
 use super::super::model::{Activity, Dirty, Focus, Model, ModelState, Running, Update};
 use super::super::review::Review;
 use super::super::transcript::{Body, DiffCard, ToolState};
-use super::is_typing;
 use super::past;
 use super::review::want_colours;
+use super::{answers, is_typing};
 use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
@@ -35,6 +35,9 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             model.status.model = ModelState::Failed { name: name.clone() };
             model.conversation.transcript.problem(&error.to_string());
         }
+        AgentEvent::ModelSwitching { name } => answers::switching(model, name),
+        AgentEvent::Approvals(policy) => answers::approvals(model, policy),
+        AgentEvent::Answer(answer) => answers::answer(model, *answer, out),
         AgentEvent::Sandbox(state) => {
             if let SandboxState::Unavailable { reason } = &state {
                 said.notice(&format!("python is not available: {reason}"));

@@ -5,6 +5,7 @@ use super::super::keymap::{Action, Context};
 use super::super::model::{Model, Update};
 use super::super::picker::{Picked, Picker, Row, Subject};
 use super::{act, command, overlay};
+use crate::agent::{ApprovalPolicy, ModelChoice};
 use crate::conversation::Effort;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -76,6 +77,68 @@ pub(super) fn effort(model: &mut Model, picked: Picked, out: &mut Update) {
         .find(|e| name.as_deref() == Some(e.as_str()))
     {
         command::run(model, Command::Effort(Some(effort)), out);
+    }
+}
+
+const POLICIES: [(&str, ApprovalPolicy, &str); 3] = [
+    (
+        "ask",
+        ApprovalPolicy::Review,
+        "you review every patch before it is written",
+    ),
+    (
+        "auto",
+        ApprovalPolicy::ApplyAll,
+        "patches are written unreviewed; /undo and /diff still know them",
+    ),
+    (
+        "none",
+        ApprovalPolicy::ProposeOnly,
+        "nothing is written; patches are only shown",
+    ),
+];
+
+pub(super) fn open_approvals(model: &mut Model) {
+    let now = model.status.approvals;
+    let rows =
+        POLICIES.map(|(name, policy, doc)| Row::new(name, &marked(name, policy == now), doc));
+    let mut picker = Picker::new(Subject::Approvals, "Approvals of patches", rows.into());
+    let current = POLICIES.iter().find(|(_, policy, _)| *policy == now);
+    picker.choose(current.map_or("", |(name, _, _)| name));
+    model.picker = Some(picker);
+}
+
+pub(super) fn approvals(model: &mut Model, picked: Picked, out: &mut Update) {
+    let name = chosen(model, picked);
+    let policy = POLICIES.iter().find(|row| name.as_deref() == Some(row.0));
+    if let Some((_, policy, _)) = policy {
+        command::run(model, Command::Approvals(Some(*policy)), out);
+    }
+}
+
+/// What a policy means, for the user who just chose it.
+pub(super) fn policy_in_words(policy: ApprovalPolicy) -> String {
+    let row = POLICIES.iter().find(|row| row.1 == policy);
+    row.map_or_else(String::new, |(name, _, doc)| {
+        format!("approvals: {name}, {doc}")
+    })
+}
+
+/// The models of this machine, the one that runs marked.
+pub(super) fn open_models(model: &mut Model, models: Vec<ModelChoice>) {
+    let now = model.status.model.name().to_owned();
+    let rows = models
+        .iter()
+        .map(|m| Row::new(&m.name, &marked(&m.name, m.name == now), &m.place))
+        .collect();
+    let mut picker = Picker::new(Subject::Model, "Models on this machine", rows);
+    picker.choose(&now);
+    model.picker = Some(picker);
+}
+
+pub(super) fn model(model: &mut Model, picked: Picked, out: &mut Update) {
+    if let Some(name) = chosen(model, picked) {
+        command::run(model, Command::Model(Some(name)), out);
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::command::{self, Command};
 use super::super::model::{Effect, Focus, Model, Update};
 use super::super::theme::choice;
 use super::{choices, overlay, panes, quit};
-use crate::agent::AgentCommand;
+use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
 
 pub(super) fn submit(model: &mut Model, out: &mut Update) {
@@ -68,13 +68,16 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         Command::Export(file) => send(AgentCommand::Export {
             file: file.map(Into::into),
         }),
-        Command::Model(_)
-        | Command::Approvals(_)
-        | Command::Diff
-        | Command::Status
-        | Command::Doctor => {
-            let told = "this command is not in this build";
-            model.conversation.transcript.problem(told);
+        Command::Model(None) => send(AgentCommand::Inquire(Inquiry::Models)),
+        Command::Model(Some(name)) => send(AgentCommand::SwitchModel(name)),
+        Command::Approvals(None) => choices::open_approvals(model),
+        Command::Approvals(Some(policy)) => send(AgentCommand::SetApprovals(policy)),
+        Command::Diff => send(AgentCommand::Inquire(Inquiry::Changes)),
+        Command::Status => send(AgentCommand::Inquire(Inquiry::Facts)),
+        Command::Doctor => {
+            send(AgentCommand::Inquire(Inquiry::Checkup));
+            let told = "checking what works here; a container may be started for it";
+            model.conversation.transcript.notice(told);
         }
         Command::Copy(what) => panes::copy_answer(model, what.as_deref(), out),
         Command::Mouse => panes::toggle_mouse(model, out),

@@ -4,8 +4,10 @@ use super::super::command;
 use super::super::keymap::{Action, Context, is_text};
 use super::super::model::{Effect, Model, Update};
 use super::super::overlay::Overlay;
+use super::super::overlay::changes::{Changes, Search};
 use super::super::overlay::help::{Help, Topic};
 use super::command as commands;
+use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
 use crossterm::event::{KeyCode, KeyEvent};
 use std::sync::Arc;
@@ -16,6 +18,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let context = match &model.overlay {
         None => return,
         Some(Overlay::Help(_)) => Context::Help,
+        Some(Overlay::Changes(_)) => Context::Changes,
     };
     let action = keys.lookup(context, &key);
     match action {
@@ -30,10 +33,64 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
     let closed = match &mut model.overlay {
         None => false,
         Some(Overlay::Help(help)) => help_key(help, action, key, page),
+        Some(Overlay::Changes(changes)) => match action {
+            Some(Action::Command("help")) if !changes.search.typing => return open_help(model),
+            Some(Action::Refresh) if !changes.search.typing => {
+                let again = AgentCommand::Inquire(Inquiry::Changes);
+                out.effects.push(Effect::Agent(again));
+                false
+            }
+            _ => changes_key(changes, action, key),
+        },
     };
     if closed {
         model.overlay = None;
     }
+}
+
+/// Whether the screen is closed by it.
+fn changes_key(changes: &mut Changes, action: Option<Action>, key: KeyEvent) -> bool {
+    let search = &mut changes.search;
+    if search.typing {
+        match key.code {
+            KeyCode::Enter => {
+                search.typing = false;
+                changes.find(true, true);
+            }
+            KeyCode::Esc => *search = Search::default(),
+            KeyCode::Backspace => {
+                search.query.pop();
+            }
+            KeyCode::Char(c) if is_text(&key) && !text::is_unsafe(c) => search.query.push(c),
+            _ => {}
+        }
+        return false;
+    }
+    let page = i64::try_from(changes.laid.height.max(2)).unwrap_or(2);
+    match action {
+        Some(Action::LineUp) => changes.scroll_by(-1),
+        Some(Action::LineDown) => changes.scroll_by(1),
+        Some(Action::HalfPageUp) => changes.scroll_by(-page / 2),
+        Some(Action::HalfPageDown) => changes.scroll_by(page / 2),
+        Some(Action::PageUp) => changes.scroll_by(1 - page),
+        Some(Action::PageDown) => changes.scroll_by(page - 1),
+        Some(Action::Top) => changes.scroll = 0,
+        Some(Action::Bottom) => changes.scroll = changes.max_scroll(),
+        Some(Action::NextFile) => changes.go_to_file(true),
+        Some(Action::PreviousFile) => changes.go_to_file(false),
+        Some(Action::Search) => {
+            changes.search = Search {
+                typing: true,
+                ..Search::default()
+            }
+        }
+        Some(Action::NextMatch) => changes.find(true, false),
+        Some(Action::PreviousMatch) => changes.find(false, false),
+        Some(Action::Close) if changes.search.query.is_empty() => return true,
+        Some(Action::Close) => changes.search = Search::default(),
+        _ => {}
+    }
+    false
 }
 
 /// Whether the help is closed by it.

@@ -59,6 +59,8 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
             }
         }
         Subject::Effort => choices::effort(model, picked, out),
+        Subject::Approvals => choices::approvals(model, picked, out),
+        Subject::Model => choices::model(model, picked, out),
     }
 }
 

@@ -66,6 +66,30 @@ fn keys_when_idle() {
             "",
         ),
         ("/exit<Enter>", quit(), ""),
+        ("/model<Enter>", vec!["inquire(models)".into()], ""),
+        (
+            "/model demo<Enter>",
+            vec!["switchmodel(\"demo\")".into()],
+            "",
+        ),
+        ("/diff<Enter>", vec!["inquire(changes)".into()], ""),
+        ("/status<Enter>", vec!["inquire(facts)".into()], ""),
+        ("/doctor<Enter>", vec!["inquire(checkup)".into()], ""),
+        (
+            "/approvals none<Enter>",
+            vec!["setapprovals(proposeonly)".into()],
+            "",
+        ),
+        (
+            "<Ctrl+P>approvals<Enter>auto<Enter>",
+            vec!["setapprovals(applyall)".into()],
+            "",
+        ),
+        (
+            "<Ctrl+P>effort<Enter><Down><Enter>",
+            vec!["effort high".into()],
+            "",
+        ),
         ("<Ctrl+P>und<Enter>", vec!["undo(refuse)".into()], ""),
         ("x<Ctrl+P>redraw<Enter>", vec!["redraw".into()], "x"),
         ("x<Ctrl+P>und<Esc>y", none(), "xy"),
@@ -473,5 +497,6 @@ fn a_review_without_a_conversation_ends_with_it() {
     }
 }
 
+mod commands;
 mod panes;
 mod search;

@@ -3,8 +3,8 @@
 use super::super::cells;
 use super::super::model::{Activity, Model, ModelState, Purpose};
 use super::super::wrap;
-use crate::agent::LoadProgress;
 use crate::agent::SandboxState;
+use crate::agent::{ApprovalPolicy, LoadProgress};
 use crate::text;
 use ratatui::text::{Line, Span};
 
@@ -15,11 +15,15 @@ const REASON_LEAST: usize = 8;
 /// The rank of the container's state when it is missing.
 const PYTHON: u8 = 3;
 
+/// What the user must not forget.
+const AUTO: &str = "unreviewed patches";
+
 struct Segment {
     text: String,
     /// What is left out last is 0.
     rank: u8,
     strong: bool,
+    warns: bool,
     /// Bytes of `text` that must be shown; what follows takes the room there is.
     fixed: usize,
 }
@@ -66,7 +70,9 @@ pub fn line(model: &Model, width: u16) -> Line<'static> {
         if n > 0 {
             spans.push(Span::styled(" \u{b7} ", theme.status));
         }
-        let style = if segment.strong {
+        let style = if segment.warns {
+            theme.status_strong.patch(theme.warn)
+        } else if segment.strong {
             theme.status_strong
         } else {
             theme.status
@@ -89,10 +95,12 @@ fn segments(model: &Model) -> Vec<Segment> {
     let mut out = Vec::new();
     let mut add = |rank, strong, text: String| {
         let fixed = text.len();
+        let warns = text == AUTO;
         out.push(Segment {
             text,
             rank,
             strong,
+            warns,
             fixed,
         });
     };
@@ -132,6 +140,11 @@ fn segments(model: &Model) -> Vec<Segment> {
         };
         add(1, true, format!("{what}{elapsed}"));
     }
+    match status.approvals {
+        ApprovalPolicy::Review => {}
+        ApprovalPolicy::ApplyAll => add(0, true, AUTO.to_owned()),
+        ApprovalPolicy::ProposeOnly => add(1, true, "proposes only".to_owned()),
+    }
     add(4, false, status.effort.as_str().to_owned());
     if let Some(speed) = status.tokens_per_second {
         add(6, false, format!("{speed:.1} tok/s"));
@@ -155,6 +168,7 @@ fn segments(model: &Model) -> Vec<Segment> {
                 text: format!("no python: {}", text::label(first)),
                 rank: PYTHON,
                 strong: false,
+                warns: false,
                 fixed: "no python".len(),
             });
         }

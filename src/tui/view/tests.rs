@@ -355,3 +355,52 @@ fn a_patch_shows_while_it_is_written() {
         }
     });
 }
+
+#[test]
+fn changes_screen() {
+    snapshot("changes", |session| {
+        let overall = crate::patch::Overall {
+            files: plan()
+                .files
+                .into_iter()
+                .map(|plan| crate::patch::OverallFile {
+                    since: match plan.path.as_str() {
+                        "old.txt" => crate::patch::Since::Edited,
+                        _ => crate::patch::Since::AsWritten,
+                    },
+                    plan,
+                    note: None,
+                })
+                .collect(),
+            undone: 1,
+        };
+        let answer = crate::agent::Answer::Changes(Ok(overall));
+        session.agent(AgentEvent::Answer(Box::new(answer)));
+    });
+}
+
+#[test]
+fn palette_screen() {
+    snapshot("palette", |session| session.keys("<Ctrl+P>"));
+}
+
+#[test]
+fn keys_screen() {
+    snapshot("keys", |session| session.keys("/keys<Enter>"));
+}
+
+#[test]
+fn help_search_screen() {
+    snapshot("help_search", |session| session.keys("<F1>/undo"));
+}
+
+#[test]
+fn approvals_screen() {
+    snapshot("approvals", |session| {
+        ready(session);
+        session.agent(AgentEvent::Approvals(
+            crate::agent::ApprovalPolicy::ApplyAll,
+        ));
+        session.keys("/approvals<Enter>");
+    });
+}

@@ -1,0 +1,124 @@
+//! Answers to what the user asked about the program, taken into the model.
+
+use super::super::model::{Model, ModelState, Update};
+use super::super::overlay::Overlay;
+use super::super::overlay::changes::Changes;
+use super::choices;
+use super::review::want_colours;
+use crate::agent::{Answer, ApprovalPolicy, Check, Facts, SandboxState};
+use crate::patch::Overall;
+use crate::text;
+
+pub(super) fn answer(model: &mut Model, answer: Answer, out: &mut Update) {
+    match answer {
+        Answer::Models(models) => choices::open_models(model, models),
+        Answer::Changes(Ok(overall)) => changes(model, overall, out),
+        Answer::Changes(Err(problem)) => model.conversation.transcript.problem(&problem),
+        Answer::Facts(facts) => {
+            let told = status(model, &facts);
+            model.conversation.transcript.notice(&told);
+        }
+        Answer::Checkup(checks) => model.conversation.transcript.notice(&report(&checks)),
+    }
+}
+
+/// Opens the screen, or brings an open one up to date where it stands.
+fn changes(model: &mut Model, overall: Overall, out: &mut Update) {
+    want_colours(model, out);
+    let mut opened = Changes::new(overall);
+    if let Some(Overlay::Changes(open)) = &mut model.overlay {
+        opened.scroll = open.scroll;
+        opened.search = std::mem::take(&mut open.search);
+    }
+    model.overlay = Some(Overlay::Changes(opened));
+}
+
+pub(super) fn switching(model: &mut Model, name: String) {
+    model.status.model = ModelState::Loading {
+        name,
+        progress: None,
+    };
+}
+
+pub(super) fn approvals(model: &mut Model, policy: ApprovalPolicy) {
+    model.status.approvals = policy;
+    let told = choices::policy_in_words(policy);
+    model.conversation.transcript.notice(&told);
+}
+
+fn lines(rows: &[(&str, String)]) -> String {
+    let rows = rows
+        .iter()
+        .map(|(name, value)| format!("{name:<10} {value}"));
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+fn status(model: &Model, facts: &Facts) -> String {
+    let status = &model.status;
+    let engine = match &status.model {
+        ModelState::Loading { name, .. } => format!("{name}, loading"),
+        ModelState::Ready { name, .. } => name.clone(),
+        ModelState::Failed { name } => format!("{name}, failed to load"),
+    };
+    let context = match status.context {
+        Some((used, limit)) => format!(
+            "{used} of {limit} tokens, {}%",
+            used.saturating_mul(100).checked_div(limit).unwrap_or(0)
+        ),
+        None => "not known before a model is there".to_owned(),
+    };
+    let container = match &status.sandbox {
+        None | Some(SandboxState::Starting) => "starting".to_owned(),
+        Some(SandboxState::Ready { description }) => description.clone(),
+        Some(SandboxState::Unavailable { reason }) => format!("not available: {reason}"),
+    };
+    let folder = facts.workspace.display();
+    let workspace = match &status.branch {
+        Some(branch) => format!("{folder} on {branch}"),
+        None => folder.to_string(),
+    };
+    let session = match &facts.session {
+        Some(file) => format!("{}\n{:<11}{}", file.id, "", file.path.display()),
+        None => "not recorded".to_owned(),
+    };
+    let patches = match facts.patches {
+        1 => "1 patch".to_owned(),
+        n => format!("{n} patches"),
+    };
+    let journal = match &facts.journal {
+        Ok((folder, bytes)) => {
+            format!("{} KiB in {}", bytes.div_ceil(1024), folder.display())
+        }
+        Err(problem) => problem.clone(),
+    };
+    lines(&[
+        ("model", engine),
+        ("effort", status.effort.as_str().to_owned()),
+        ("context", context),
+        (
+            "approvals",
+            choices::policy_in_words(status.approvals).replacen("approvals: ", "", 1),
+        ),
+        ("container", container),
+        ("workspace", workspace),
+        ("session", session),
+        ("changes", format!("{patches} in this conversation (/diff)")),
+        ("journal", journal),
+    ])
+}
+
+fn report(checks: &[Check]) -> String {
+    let mut out = Vec::new();
+    for check in checks {
+        let mark = if check.ok { "ok" } else { "--" };
+        out.push(format!(
+            "{mark} {:<12} {}",
+            check.name,
+            text::prose(&check.detail)
+        ));
+        if let Some(hint) = &check.hint {
+            out.push(format!("{:<15} {}", "", text::prose(hint)));
+        }
+    }
+    out.join("\n")
+}
