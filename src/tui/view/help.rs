@@ -177,7 +177,7 @@ fn places(row: &Bound) -> Vec<Row> {
             left: key.name.clone(),
             doc: match &key.place {
                 Some(place) => format!("{action}: {} [{place}]", row.doc),
-                None => format!("{action}: {}", row.doc),
+                None => format!("{action}: {} [default]", row.doc),
             },
         })
         .collect()

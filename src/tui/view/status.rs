@@ -54,6 +54,10 @@ pub fn line(model: &Model, width: u16) -> Line<'static> {
     }
     while total(&segments) > width && segments.len() > 1 {
         let worst = segments.iter().map(|s| s.rank).max().unwrap_or_default();
+        // What is left is cut at the end of the line.
+        if worst == 0 {
+            break;
+        }
         segments.retain(|s| s.rank != worst);
     }
     let room = width.saturating_sub(total(&segments)).min(REASON);
@@ -112,6 +116,11 @@ fn segments(model: &Model) -> Vec<Segment> {
         }
         return out;
     }
+    match status.approvals {
+        ApprovalPolicy::Review => {}
+        ApprovalPolicy::ApplyAll => add(0, true, AUTO.to_owned()),
+        ApprovalPolicy::ProposeOnly => add(1, true, "proposes only".to_owned()),
+    }
     add(
         0,
         true,
@@ -139,11 +148,6 @@ fn segments(model: &Model) -> Vec<Segment> {
             String::new()
         };
         add(1, true, format!("{what}{elapsed}"));
-    }
-    match status.approvals {
-        ApprovalPolicy::Review => {}
-        ApprovalPolicy::ApplyAll => add(0, true, AUTO.to_owned()),
-        ApprovalPolicy::ProposeOnly => add(1, true, "proposes only".to_owned()),
     }
     add(4, false, status.effort.as_str().to_owned());
     if let Some(speed) = status.tokens_per_second {

@@ -131,7 +131,7 @@ fn the_changes_are_scrolled_searched_and_left() {
 
 #[test]
 fn facts_and_checks_are_said_in_the_conversation() {
-    let mut session = Session::new(100, 30);
+    let mut session = Session::new(99, 30);
     answer(
         &mut session,
         Answer::Facts(Facts {
