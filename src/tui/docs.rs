@@ -14,7 +14,8 @@ fn page() -> String {
     let mut out = String::from(
         "# Keys and commands of the terminal interface\n\n\
          Written by a test from the tables in `src/tui/keymap.rs` and `src/tui/command.rs`; run the tests with\n\
-         `DESCANT_BLESS=1` to write it again.\n\n## Commands\n\n| command | what it does |\n|---|---|\n",
+         `DESCANT_BLESS=1` to write it again. [rebinding.md](rebinding.md) says how to move keys; `/keys` shows what is\n\
+         bound in your session, and where it was bound. `Ctrl+P` finds a command by its name or what it does.\n\n## Commands\n\n| command | what it does |\n|---|---|\n",
     );
     let bar = |text: &str| text.replace('|', "\\|");
     for command in COMMANDS {

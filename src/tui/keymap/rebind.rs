@@ -70,9 +70,9 @@ pub enum RebindError {
         remedy: String,
     },
     #[error(
-        "{place}: {FIXED} always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  give another key to `{action}`"
+        "{place}: {FIXED} always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  choose another key"
     )]
-    Fixed { place: String, action: String },
+    Fixed { place: String },
     #[error(
         "{place}: `{action}` would have no key in [keys.{context}], and without it there is no way on from there\n  leave it one key at least"
     )]
@@ -312,20 +312,19 @@ fn nearest_action(context: Context, written: &str) -> String {
 fn allowed(step: &Step<'_>) -> Result<(), RebindError> {
     let quits = |action: &Action| *action == Action::ClearInterruptQuit;
     let place = step.setting.place.clone();
-    let fixed = |action: String| RebindError::Fixed {
+    let fixed = || RebindError::Fixed {
         place: place.clone(),
-        action,
     };
     match &step.change {
-        Change::Unbind(key) if key == FIXED => return Err(fixed("none".to_owned())),
+        Change::Unbind(key) if key == FIXED => return Err(fixed()),
         Change::Bind(key, action) if key == FIXED && !quits(action) => {
-            return Err(fixed(action.name()));
+            return Err(fixed());
         }
         Change::Keys(action, keys) => {
             let has = keys.iter().any(|key| key == FIXED);
             let lost = quits(action) && step.context == Context::Everywhere && !has;
             if lost || (has && !quits(action)) {
-                return Err(fixed(action.name()));
+                return Err(fixed());
             }
         }
         Change::Unbind(_) | Change::Bind(..) => {}

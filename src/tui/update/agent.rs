@@ -3,7 +3,7 @@
 use super::super::cells;
 use super::super::model::{Activity, Dirty, Focus, Model, ModelState, Running, Update};
 use super::super::review::Review;
-use super::super::transcript::{Body, DiffCard, ToolState};
+use super::super::transcript::{Body, Cell, DiffCard, ToolState};
 use super::past;
 use super::review::want_colours;
 use super::{answers, is_typing};
@@ -221,13 +221,15 @@ fn activity(model: &mut Model, activity: Activity) {
     }
 }
 
+/// Said once: it comes back to itself when another model cannot be loaded.
+const DEMO: &str = "this is the built-in demo model: it changes, creates, deletes and shows small files, renames, and computes\n\
+     for real work get GPT-OSS: descant models pull gpt-oss-20b, then descant -m gpt-oss-20b (needs a build with Metal or CUDA)";
+
 fn model_ready(model: &mut Model, info: EngineInfo) {
     let demo = info.profile == PromptProfile::Demo;
-    if demo {
-        model.conversation.transcript.notice(
-            "this is the built-in demo model: it changes, creates, deletes and shows small files, renames, and computes\n\
-             for real work get GPT-OSS: descant models pull gpt-oss-20b, then descant -m gpt-oss-20b (needs a build with Metal or CUDA)",
-        );
+    let told = |cell: &Cell| matches!(&cell.body, Body::Notice(text) if text == DEMO);
+    if demo && !model.conversation.transcript.cells().iter().any(told) {
+        model.conversation.transcript.notice(DEMO);
     }
     let name = if demo {
         "demo model".to_owned()

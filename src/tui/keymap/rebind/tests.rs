@@ -149,11 +149,11 @@ fn mistakes_are_said_verbatim() {
         ),
         (
             vec![one(0, "c.toml:2", "composer", "ctrl+c", "newline")],
-            "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  give another key to `newline`",
+            "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  choose another key",
         ),
         (
             vec![one(0, "c.toml:2", "everywhere", "ctrl+c", "none")],
-            "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  give another key to `none`",
+            "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  choose another key",
         ),
         (
             vec![list(
@@ -162,7 +162,7 @@ fn mistakes_are_said_verbatim() {
                 "clear-interrupt-quit",
                 &["f12"],
             )],
-            "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  give another key to `clear-interrupt-quit`",
+            "c.toml:2: Ctrl+C always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  choose another key",
         ),
         (
             vec![list("c.toml:2", "composer", "submit", &[])],
