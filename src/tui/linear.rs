@@ -4,6 +4,7 @@
 //! the terminal gives them, with its own editing, and what was said is never said again another way. What an
 //! event comes to in words is in [`speech`], a review as questions in [`questions`]; this is the loop.
 
+mod answers;
 mod lines;
 mod questions;
 mod speech;
@@ -11,7 +12,7 @@ mod speech;
 use super::command::{self, Command};
 use super::terminal;
 use super::{TuiError, TuiOptions};
-use crate::agent::{AgentCommand, AgentEvent};
+use crate::agent::{AgentCommand, AgentEvent, Inquiry};
 use crate::text;
 use lines::Lines;
 use questions::{Answered, Questions};
@@ -240,23 +241,36 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::Export { file: file.map(Into::into) });
                 Ok(())
             }
-            Command::Model(_)
-            | Command::Approvals(_)
-            | Command::Diff
-            | Command::Rewind
+            Command::Model(None) => self.inquire(Inquiry::Models),
+            Command::Model(Some(name)) => {
+                self.outbox.push_back(AgentCommand::SwitchModel(name));
+                Ok(())
+            }
+            Command::Approvals(None) => self.say("Say which: /approvals ask, /approvals auto or /approvals none.\n"),
+            Command::Approvals(Some(policy)) => {
+                self.outbox.push_back(AgentCommand::SetApprovals(policy));
+                Ok(())
+            }
+            Command::Diff => self.inquire(Inquiry::Changes),
+            Command::Status => self.inquire(Inquiry::Facts),
+            Command::Doctor => self.inquire(Inquiry::Checkup),
+            Command::Rewind
             | Command::Copy(_)
             | Command::Mouse
             | Command::Resume(_)
-            | Command::Keys
-            | Command::Status
-            | Command::Doctor => self.say(
-                "This command belongs to the full interface. On the command line there are descant resume, descant doctor and -m MODEL.\n",
+            | Command::Keys => self.say(
+                "This command belongs to the full interface. On the command line there is descant resume.\n",
             ),
             Command::Quit => {
                 self.leave();
                 Ok(())
             }
         }
+    }
+
+    fn inquire(&mut self, inquiry: Inquiry) -> io::Result<()> {
+        self.outbox.push_back(AgentCommand::Inquire(inquiry));
+        Ok(())
     }
 
     fn leave(&mut self) {

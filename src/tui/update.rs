@@ -5,8 +5,8 @@
 //! [`super::keymap`]. What the agent says is taken in by [`agent`].
 
 pub mod agent;
-mod answers;
-mod choices;
+pub(super) mod answers;
+pub(super) mod choices;
 mod command;
 mod mouse;
 mod overlay;

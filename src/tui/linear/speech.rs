@@ -4,6 +4,8 @@
 //! code goes by lines. Reasoning is announced and kept for who asks for it.
 
 use super::super::cells;
+use super::super::update::choices::policy_in_words;
+use super::answers;
 use crate::agent::{AgentEvent, HistoryEvent, SandboxState, ShellEnd, ToolStatus};
 use crate::conversation::{PromptProfile, Usage};
 use std::collections::BTreeMap;
@@ -243,6 +245,17 @@ impl Speech {
             AgentEvent::History(HistoryEvent::Compacting) => {
                 self.line("Summarising the conversation.")
             }
+            AgentEvent::ModelSwitching { name } => {
+                self.loaded = None;
+                let text = format!("Loading the model {name}; the one so far stays until it is there.");
+                self.model = name;
+                self.line(&text)
+            }
+            AgentEvent::Approvals(policy) => {
+                let words = policy_in_words(policy);
+                self.line(&format!("Notice: {words}"))
+            }
+            AgentEvent::Answer(answer) => self.line(&answers::words(&answer)),
             // The loop asks about reviews; the rest is for meters and pickers.
             AgentEvent::ReviewRequested { .. }
             | AgentEvent::History(_)

@@ -107,7 +107,7 @@ fn status(model: &Model, facts: &Facts) -> String {
     ])
 }
 
-fn report(checks: &[Check]) -> String {
+pub fn report(checks: &[Check]) -> String {
     let mut out = Vec::new();
     for check in checks {
         let mark = if check.ok { "ok" } else { "--" };

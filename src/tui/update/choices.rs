@@ -117,7 +117,7 @@ pub(super) fn approvals(model: &mut Model, picked: Picked, out: &mut Update) {
 }
 
 /// What a policy means, for the user who just chose it.
-pub(super) fn policy_in_words(policy: ApprovalPolicy) -> String {
+pub fn policy_in_words(policy: ApprovalPolicy) -> String {
     let row = POLICIES.iter().find(|row| row.1 == policy);
     row.map_or_else(String::new, |(name, _, doc)| {
         format!("approvals: {name}, {doc}")

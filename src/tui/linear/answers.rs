@@ -1,0 +1,62 @@
+//! Answers to what the user asked about the program, as text that is read from its beginning.
+
+use super::super::diff;
+use super::super::update::answers::report;
+use crate::agent::{Answer, Facts};
+use crate::patch::{OverallFile, Since};
+
+pub fn words(answer: &Answer) -> String {
+    match answer {
+        Answer::Models(models) => {
+            let lines = models.iter().map(|m| format!("{}: {}", m.name, m.place));
+            let lines: Vec<String> = lines.collect();
+            format!(
+                "Models on this machine; /model and a name goes on with it.\n{}",
+                lines.join("\n")
+            )
+        }
+        Answer::Changes(Ok(overall)) if overall.files.is_empty() => {
+            "This conversation has changed no files.".to_owned()
+        }
+        Answer::Changes(Ok(overall)) => {
+            let files: Vec<String> = overall.files.iter().map(file).collect();
+            files.join("\n")
+        }
+        Answer::Changes(Err(problem)) => format!("Problem: {problem}"),
+        Answer::Facts(facts) => self::facts(facts),
+        Answer::Checkup(checks) => report(checks),
+    }
+}
+
+fn file(file: &OverallFile) -> String {
+    let since = match file.since {
+        Since::AsWritten => "",
+        Since::Edited => ", changed by somebody else too, shown as it is now",
+        Since::Back => ", as it was before this conversation",
+    };
+    let note = file
+        .note
+        .as_deref()
+        .map_or_else(String::new, |note| format!(", {note}"));
+    let title = diff::file_title(&file.plan);
+    format!(
+        "{title}{since}{note}.\n{}",
+        file.plan.unified_diff().trim_end()
+    )
+}
+
+fn facts(facts: &Facts) -> String {
+    let session = match &facts.session {
+        Some(file) => format!("{}, in {}", file.id, file.path.display()),
+        None => "not recorded".to_owned(),
+    };
+    let journal = match &facts.journal {
+        Ok((folder, bytes)) => format!("{} KiB in {}", bytes.div_ceil(1024), folder.display()),
+        Err(problem) => problem.clone(),
+    };
+    format!(
+        "Workspace: {}\nConversation: {session}\nPatches applied in it: {}\nJournal: {journal}",
+        facts.workspace.display(),
+        facts.patches
+    )
+}
