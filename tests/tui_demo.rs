@@ -4,6 +4,7 @@
 
 mod support;
 
+use support::picture::{DARK, LIGHT, animated};
 use support::{Bench, pty::Pty};
 
 /// Two functions whose changed lines are far enough apart to be two hunks.
@@ -56,34 +57,76 @@ fn two_hunks_one_accepted_one_rejected_with_a_note_that_the_model_reads() {
     assert!(!pty.alternate_screen());
 }
 
-/// Also makes the README's picture: `DESCANT_BLESS=1 cargo test --release --test tui_demo`.
+fn bless(name: &str, picture: &str) {
+    if std::env::var_os("DESCANT_BLESS").is_some() {
+        let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(path, picture).unwrap();
+    }
+}
+
+/// Also makes the README's pictures: `DESCANT_BLESS=1 cargo test --release --test tui_demo`.
 #[test]
 fn the_review_is_what_the_readme_shows() {
+    for (look, background, ending) in [(&DARK, "15;0", ""), (&LIGHT, "0;15", "-light")] {
+        let bench = project();
+        let variables = [("COLORTERM", "truecolor"), ("COLORFGBG", background)];
+        let mut pty = Pty::with(&bench, 30, 110, &["-m", "demo"], &variables);
+        pty.wait_for("demo");
+        pty.send(CHANGE);
+        pty.send("\r");
+        pty.wait_for("1 of 2");
+        // Colours of code come a moment after the patch.
+        pty.wait_for("return item.price * count");
+        let screen = pty.screen();
+        assert!(screen.contains("shop.py"), "{screen}");
+        bless(&format!("review{ending}.svg"), &pty.svg(look));
+        pty.send("A");
+        pty.wait_for("Changed shop.py.");
+        bless(&format!("conversation{ending}.svg"), &pty.svg(look));
+    }
+}
+
+/// The recording of the README: asked, thought, reviewed hunk by hunk, applied, undone.
+#[test]
+fn a_change_from_the_question_to_its_undo() {
     let bench = project();
-    let mut pty = Pty::start(&bench, 30, 110, &["-m", "demo"]);
-    pty.wait_for("demo");
+    let variables = [("COLORTERM", "truecolor"), ("COLORFGBG", "15;0")];
+    let mut pty = Pty::with(&bench, 30, 110, &["-m", "demo"], &variables);
+    let mut frames = Vec::new();
+    pty.wait_for("demo model \u{b7}");
+    frames.push((pty.frame(), 1.5));
     pty.send(CHANGE);
+    pty.wait_for("0.1`.");
+    frames.push((pty.frame(), 2.5));
     pty.send("\r");
+    // Whatever of the stream is seen on the way to the review.
+    let mut seen = String::new();
+    pty.wait("1 of 2", |screen| {
+        screen.contains("thinking") || screen.contains("1 of 2")
+    });
+    while frames.len() < 8 && !pty.screen().contains("1 of 2") {
+        let screen = pty.screen();
+        if screen != seen {
+            frames.push((pty.frame(), 0.5));
+            seen = screen;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(80));
+    }
     pty.wait_for("1 of 2");
-    let screen = pty.screen();
-    assert!(
-        screen.contains("shop.py") && screen.contains("return item.price * count"),
-        "{screen}"
-    );
-    if std::env::var_os("DESCANT_BLESS").is_some() {
-        std::fs::write(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/docs/review.svg"),
-            pty.svg(),
-        )
-        .unwrap();
-    }
-    pty.send("A");
+    pty.wait_for("return item.price * count");
+    frames.push((pty.frame(), 3.0));
+    pty.send("y");
+    pty.wait_for("2 of 2");
+    frames.push((pty.frame(), 3.0));
+    pty.send("y");
     pty.wait_for("Changed shop.py.");
-    if std::env::var_os("DESCANT_BLESS").is_some() {
-        std::fs::write(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/docs/conversation.svg"),
-            pty.svg(),
-        )
-        .unwrap();
-    }
+    pty.wait_for("tokens");
+    frames.push((pty.frame(), 3.0));
+    pty.send("/undo\r");
+    pty.wait("the undo", |_| bench.read("shop.py") == SHOP);
+    pty.wait_for("Undone");
+    frames.push((pty.frame(), 3.5));
+    let picture = animated(&frames, &DARK);
+    assert!(picture.len() < 300_000, "{} bytes", picture.len());
+    bless("demo.svg", &picture);
 }

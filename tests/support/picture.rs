@@ -5,33 +5,96 @@ use vt100::{Cell, Color, Screen};
 
 const CELL_W: f32 = 8.4;
 const CELL_H: f32 = 18.0;
-const FOREGROUND: &str = "#d8dee9";
-const BACKGROUND: &str = "#16181d";
 
-pub fn svg(screen: &Screen) -> String {
+/// A terminal's own colours.
+pub struct Look {
+    foreground: &'static str,
+    background: &'static str,
+}
+
+pub const DARK: Look = Look {
+    foreground: "#d8dee9",
+    background: "#16181d",
+};
+pub const LIGHT: Look = Look {
+    foreground: "#24292f",
+    background: "#ffffff",
+};
+
+pub fn svg(screen: &Screen, look: &Look) -> String {
+    format!("{}{}</svg>\n", head(screen, look, ""), cells(screen, look))
+}
+
+/// Pictures after one another, each for its seconds, again and again.
+pub fn animated(frames: &[(Screen, f32)], look: &Look) -> String {
+    let Some((first, _)) = frames.first() else {
+        return String::new();
+    };
+    let whole: f32 = frames.iter().map(|(_, seconds)| seconds).sum();
+    let mut css = format!("g {{ visibility: hidden; animation: {whole}s step-end infinite }}\n");
+    let mut body = String::new();
+    let mut at = 0.0;
+    for (n, (screen, seconds)) in frames.iter().enumerate() {
+        let (from, to) = (100.0 * at / whole, 100.0 * (at + seconds) / whole);
+        let before = if n == 0 {
+            String::new()
+        } else {
+            "0% { visibility: hidden } ".to_owned()
+        };
+        let after = if n + 1 == frames.len() {
+            String::new()
+        } else {
+            format!("{to:.2}% {{ visibility: hidden }} ")
+        };
+        let _ = writeln!(
+            css,
+            "@keyframes f{n} {{ {before}{from:.2}% {{ visibility: visible }} {after}100% {{ visibility: {} }} }}\n#f{n} {{ animation-name: f{n} }}",
+            if n + 1 == frames.len() {
+                "visible"
+            } else {
+                "hidden"
+            }
+        );
+        let _ = writeln!(body, "<g id=\"f{n}\">\n{}</g>", cells(screen, look));
+        at += seconds;
+    }
+    format!(
+        "{}{body}</svg>\n",
+        head(first, look, &format!("<style>\n{css}</style>\n"))
+    )
+}
+
+fn head(screen: &Screen, look: &Look, style: &str) -> String {
     let (rows, cols) = screen.size();
     let (rows, cols) = (rows.get(), cols.get());
     let (width, height) = (
         f32::from(cols) * CELL_W + 20.0,
         f32::from(rows) * CELL_H + 20.0,
     );
-    let mut out = format!(
+    let background = look.background;
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"ui-monospace, \
          SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"14\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
-    );
+         {style}<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{background}\"/>\n"
+    )
+}
+
+fn cells(screen: &Screen, look: &Look) -> String {
+    let (rows, cols) = screen.size();
+    let (rows, cols) = (rows.get(), cols.get());
+    let mut out = String::new();
     for row in 0..rows {
         let mut col = 0;
         while col < cols {
             let Some(cell) = screen.cell(row, col) else {
                 break;
             };
-            let style = style(cell);
+            let style = style(cell, look);
             let (start, mut text) = (col, String::new());
             // One run of cells that look alike.
             while let Some(next) = screen
                 .cell(row, col)
-                .filter(|c| col < cols && self::style(c) == style)
+                .filter(|c| col < cols && self::style(c, look) == style)
             {
                 if !next.is_wide_continuation() {
                     text.push_str(if next.has_contents() {
@@ -45,7 +108,6 @@ pub fn svg(screen: &Screen) -> String {
             run(&mut out, row, start, col - start, &text, &style);
         }
     }
-    out.push_str("</svg>\n");
     out
 }
 
@@ -58,16 +120,16 @@ struct Style {
     underline: bool,
 }
 
-fn style(cell: &Cell) -> Style {
+fn style(cell: &Cell, look: &Look) -> Style {
     let (mut foreground, mut background) = (color(cell.fgcolor()), color(cell.bgcolor()));
     if cell.inverse() {
         (foreground, background) = (
-            background.or_else(|| Some(BACKGROUND.to_owned())),
-            foreground.or_else(|| Some(FOREGROUND.to_owned())),
+            background.or_else(|| Some(look.background.to_owned())),
+            foreground.or_else(|| Some(look.foreground.to_owned())),
         );
     }
     Style {
-        foreground: foreground.unwrap_or_else(|| FOREGROUND.to_owned()),
+        foreground: foreground.unwrap_or_else(|| look.foreground.to_owned()),
         background,
         bold: cell.bold(),
         dim: cell.dim(),

@@ -104,8 +104,13 @@ impl Pty {
     }
 
     /// The screen as a picture.
-    pub fn svg(&self) -> String {
-        super::picture::svg(self.parser.lock().unwrap().screen())
+    pub fn svg(&self, look: &super::picture::Look) -> String {
+        super::picture::svg(self.parser.lock().unwrap().screen(), look)
+    }
+
+    /// The screen as it is now, for a picture of several.
+    pub fn frame(&self) -> vt100::Screen {
+        self.parser.lock().unwrap().screen().clone()
     }
 
     pub fn bytes(&self) -> Vec<u8> {
