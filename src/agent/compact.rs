@@ -67,6 +67,11 @@ impl Core {
         let items = self.replacement(&summary);
         let (after, _) = self.prepare(&model, &items)?;
         let (before, after) = (before.len(), after.len());
+        if after >= before {
+            return Err(format!(
+                "the summary would take {after} tokens and the conversation takes {before}; it stays as it was"
+            ));
+        }
         let recorded = self
             .history
             .take(Record::Compacted {

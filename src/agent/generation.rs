@@ -91,11 +91,16 @@ impl Held {
         self.count += tokens.len();
         match recording {
             Recording::Into(history) => {
-                let more = Record::Tokens {
-                    tokens,
-                    last: false,
+                // The end of a stream tells events without ids.
+                let recorded = if tokens.is_empty() {
+                    Ok(())
+                } else {
+                    history.stream(Record::Tokens {
+                        tokens,
+                        last: false,
+                    })
                 };
-                if let Err(problem) = history.stream(more) {
+                if let Err(problem) = recorded {
                     link.send(AgentEvent::Problem(problem));
                 }
                 for event in self.events.drain(..) {

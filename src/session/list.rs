@@ -51,29 +51,32 @@ fn summary(head: Head, path: PathBuf) -> Option<Summary> {
 
 /// Title and number of messages; `None` where nothing was said. Lines that tell neither are not parsed.
 fn scan(bytes: &[u8]) -> Option<(String, usize)> {
-    let mut title = None;
-    let mut turns: Vec<TurnId> = Vec::new();
+    // Each turn with its first words.
+    let mut turns: Vec<(TurnId, Option<String>)> = Vec::new();
     for line in Lines::of(bytes).skip(1) {
         let tells = [
             &br#"{"record":"turn_started""#[..],
             br#"{"record":"rewound""#,
             br#"{"record":"cleared""#,
         ];
-        let asks =
-            title.is_none() && line.starts_with(br#"{"record":"item","entry":{"item":"user""#);
+        let untitled = turns.last().is_some_and(|(_, words)| words.is_none());
+        let asks = untitled && line.starts_with(br#"{"record":"item","entry":{"item":"user""#);
         if !asks && !tells.iter().any(|start| line.starts_with(start)) {
             continue;
         }
         for record in parse_line(line).0 {
             match record {
                 Record::TurnStarted { turn, prompt } => {
-                    turns.push(turn);
-                    title = title.or_else(|| prompt.as_deref().and_then(first_words));
+                    turns.push((turn, prompt.as_deref().and_then(first_words)));
                 }
                 Record::Item(Entry {
                     entry: Item::User { text },
-                }) => title = title.or_else(|| first_words(&text)),
-                Record::Rewound { turn, .. } => turns.retain(|of| *of < turn),
+                }) => {
+                    if let Some((_, words)) = turns.last_mut() {
+                        *words = words.take().or_else(|| first_words(&text));
+                    }
+                }
+                Record::Rewound { turn, .. } => turns.retain(|(of, _)| *of < turn),
                 Record::Cleared => turns.clear(),
                 Record::Item(_)
                 | Record::Tokens { .. }
@@ -87,7 +90,9 @@ fn scan(bytes: &[u8]) -> Option<(String, usize)> {
             }
         }
     }
-    Some((title?, turns.len()))
+    let messages = turns.len();
+    let title = turns.into_iter().find_map(|(_, words)| words)?;
+    Some((title, messages))
 }
 
 fn first_words(text: &str) -> Option<String> {

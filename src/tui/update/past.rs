@@ -88,8 +88,15 @@ fn ended(model: &mut Model, end: &TurnEnd, usage: Usage, elapsed: Duration) {
     model.reasoning.transcript.close_open();
     model.running = None;
     let reasoning = &mut model.reasoning.transcript;
-    reasoning.end_thought(elapsed, usage.reasoning_tokens, true);
-    let aside = agent::cost(how, elapsed, usage);
+    // Who stopped in the middle of a thought wants to see how far it had come.
+    let fold = *end != TurnEnd::Interrupted;
+    reasoning.end_thought(elapsed, usage.reasoning_tokens, fold);
+    // A killed process knew no more of it.
+    let aside = if elapsed.is_zero() && *end == TurnEnd::Interrupted {
+        "interrupted when Descant ended".to_owned()
+    } else {
+        agent::cost(how, elapsed, usage)
+    };
     model.conversation.transcript.push(Body::Aside(aside));
 }
 
