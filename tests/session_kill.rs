@@ -111,3 +111,31 @@ fn resume_offers_a_list_and_a_conversation_that_is_open_is_forked() {
     assert_eq!(pty.wait_exit(), 0);
     assert_eq!(bench.run(&["sessions"]).stdout.lines().count(), 3);
 }
+
+#[test]
+fn records_are_the_owners_alone_under_any_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    for umask in ["000", "022", "077", "277"] {
+        let bench = Bench::new();
+        let model = bench.scripted(&script());
+        let mut shell = std::process::Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_descant");
+        let line = format!("umask {umask} && exec {program} --once hello -m {model}");
+        shell.args(["-c", &line]).current_dir(bench.work());
+        shell.envs(bench.environment());
+        let ran = shell.output().unwrap();
+        assert!(ran.status.success(), "{umask}: {ran:?}");
+        let home = bench
+            .environment()
+            .into_iter()
+            .find(|(name, _)| *name == "DESCANT_HOME");
+        let sessions = std::path::PathBuf::from(home.unwrap().1).join("sessions");
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&sessions), 0o700, "{umask}");
+        let files: Vec<_> = std::fs::read_dir(&sessions).unwrap().collect();
+        assert_eq!(files.len(), 1, "{umask}");
+        for file in files {
+            assert_eq!(mode(&file.unwrap().path()), 0o600, "{umask}");
+        }
+    }
+}

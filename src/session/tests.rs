@@ -269,3 +269,160 @@ fn other_files_and_newer_formats_are_named() {
     ));
     assert_eq!(recent(home.path()).unwrap(), []);
 }
+
+#[test]
+fn a_second_writer_is_refused_and_may_fork() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut writer, items) = written(&home.path().join("descant"));
+    let path = writer.path().to_owned();
+    assert!(matches!(resume(&path), Err(SessionError::InUse(id)) if id == *writer.id()));
+    let mut fork = writer.shelf().fork(&path, at(1_795_200_999)).unwrap();
+    // From here on both are written, and neither reads the other.
+    for n in 0..100 {
+        writer.append(&user(&format!("ours {n}")).into()).unwrap();
+        fork.append(&user(&format!("theirs {n}")).into()).unwrap();
+    }
+    let read = |path: &Path| {
+        let loaded = load(path).unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        loaded.into_state().into_items()
+    };
+    let (ours, theirs) = (read(&path), read(fork.path()));
+    assert_eq!(ours[..items.len()], theirs[..items.len()]);
+    assert_eq!(
+        (ours.len(), theirs.len()),
+        (items.len() + 100, items.len() + 100)
+    );
+    assert_eq!(ours.last(), Some(&user("ours 99")));
+    assert_eq!(theirs.last(), Some(&user("theirs 99")));
+    assert_eq!(
+        load(fork.path()).unwrap().head.parent.as_ref(),
+        Some(writer.id())
+    );
+    drop(writer);
+    assert!(resume(&path).is_ok());
+}
+
+#[test]
+fn two_programs_that_write_without_a_lock_cost_at_most_a_line() {
+    let home = tempfile::tempdir().unwrap();
+    let (writer, items) = written(&home.path().join("descant"));
+    let path = writer.path().to_owned();
+    drop(writer);
+    let threads: Vec<_> = (0..2)
+        .map(|who| {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                use std::io::Write;
+                let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+                for n in 0..200 {
+                    let record: Record = user(&format!("{who} {n}")).into();
+                    let mut line = serde_json::to_vec(&record).unwrap();
+                    line.push(b'\n');
+                    file.write_all(&line).unwrap();
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let loaded = load(&path).unwrap();
+    assert!(loaded.warnings.len() <= 1, "{:?}", loaded.warnings);
+    let all = loaded.into_state().into_items();
+    assert!(all.len() >= items.len() + 399, "{}", all.len());
+}
+
+#[test]
+fn a_full_disk_is_said_and_costs_no_earlier_line() {
+    let home = tempfile::tempdir().unwrap();
+    let (writer, items) = written(&home.path().join("descant"));
+    let path = writer.path().to_owned();
+    drop(writer);
+    // The device that is always full.
+    let mut full = Writer::on(
+        fs::OpenOptions::new()
+            .append(true)
+            .open("/dev/full")
+            .unwrap(),
+    );
+    let error = full.append(&user("lost").into()).unwrap_err().to_string();
+    assert!(
+        error.contains("No space left on device") && error.contains("check the free space"),
+        "{error}"
+    );
+    // What a full disk took of a line, and the next append when there is room again.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend_from_slice(br#"{"record":"item","entry":{"item":"us"#);
+    fs::write(&path, bytes).unwrap();
+    let (mut again, loaded) = resume(&path).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    again.append(&user("next").into()).unwrap();
+    let after = self::items(&path);
+    assert_eq!(
+        (after.len(), after.last()),
+        (items.len() + 1, Some(&user("next")))
+    );
+}
+
+#[test]
+fn a_record_of_version_1_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let sessions = home.path().join("sessions");
+    fs::create_dir(&sessions).unwrap();
+    let path = sessions.join("20260101T000000Z-00000001.jsonl");
+    let lines = [
+        r#"{"descant_session":1,"id":"20260101T000000Z-00000001","created":1767225600,"workspace":"/repo","model":"demo"}"#,
+        r#"{"record":"turn_started","turn":1}"#,
+        r#"{"record":"item","entry":{"item":"user","text":"an old question"}}"#,
+        r#"{"record":"item","entry":{"item":"generated","tokens":[1,2]}}"#,
+        r#"{"record":"turn_ended","turn":1,"usage":{"prompt_tokens":1,"cached_tokens":0,"generated_tokens":2,"reasoning_tokens":0,"prefill_seconds":0.0,"decode_seconds":0.0},"end":{"how":"answered"}}"#,
+        r#"{"record":"cleared"}"#,
+        r#"{"record":"turn_started","turn":2}"#,
+        r#"{"record":"item","entry":{"item":"user","text":"a new one"}}"#,
+    ];
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let loaded = load(&path).unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let state = loaded.into_state();
+    assert_eq!(state.items(), [user("a new one")]);
+    assert_eq!(state.turns(), 2);
+    let all = summaries(home.path()).unwrap();
+    assert_eq!((all[0].title.as_str(), all[0].messages), ("a new one", 1));
+}
+
+#[test]
+fn going_back_leads_through_compactions() {
+    let turn = |n, text: &str| {
+        let asked = Record::TurnStarted {
+            turn: TurnId(n),
+            prompt: Some(text.into()),
+        };
+        [asked, user(text).into()]
+    };
+    let mut state = State::default();
+    for record in turn(1, "one").into_iter().chain(turn(2, "two")) {
+        state.take(record);
+    }
+    state.take(Record::Compacted {
+        items: vec![user("two"), user("the summary")],
+        tokens_before: 9,
+        tokens_after: 5,
+    });
+    for record in turn(3, "three") {
+        state.take(record);
+    }
+    let rewound = |state: &State, to| {
+        let mut state = state.clone();
+        state.take(Record::Rewound {
+            turn: TurnId(to),
+            undone: Vec::new(),
+        });
+        (state.items().to_vec(), state.marks().count())
+    };
+    let summary = vec![user("two"), user("the summary")];
+    assert_eq!(rewound(&state, 9), (state.items().to_vec(), 3));
+    assert_eq!(rewound(&state, 3), (summary, 2));
+    assert_eq!(rewound(&state, 2), (vec![user("one")], 1));
+    assert_eq!(rewound(&state, 1), (vec![], 0));
+}

@@ -230,10 +230,15 @@ impl Writer {
     /// As after the disk became read-only: every append fails.
     pub(crate) fn read_only(path: &Path) -> Writer {
         let file = File::open(path).unwrap_or_else(|error| unreachable!("{error}"));
-        let folder = path.parent().unwrap_or(path);
-        let mut writer = Writer::create(folder, folder, "demo", UNIX_EPOCH)
-            .unwrap_or_else(|error| unreachable!("{error}"));
+        let mut writer = Writer::on(file);
         writer.path = path.to_owned();
+        writer
+    }
+
+    pub(super) fn on(file: File) -> Writer {
+        let temp = std::env::temp_dir().join("descant-test-state");
+        let mut writer = Writer::create(&temp, &temp, "demo", UNIX_EPOCH)
+            .unwrap_or_else(|error| unreachable!("{error}"));
         writer.file = Some(file);
         writer
     }

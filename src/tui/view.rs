@@ -255,4 +255,4 @@ fn popup(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

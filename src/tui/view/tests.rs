@@ -19,7 +19,7 @@ use std::time::Duration;
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 12)];
 
 /// A screen of each size.
-pub(super) fn snapshot(name: &str, prepare: impl Fn(&mut Session)) {
+pub(in super::super) fn snapshot(name: &str, prepare: impl Fn(&mut Session)) {
     for size in SIZES {
         snapshot_at(name, size, &prepare);
     }
