@@ -94,6 +94,7 @@ fn model() -> Result<Model, Box<dyn std::error::Error>> {
             progress: None,
         },
         effort: Effort::Medium,
+        approvals: descant::agent::ApprovalPolicy::Review,
         tokens_per_second: None,
         context: None,
         branch: Some("main".into()),

@@ -11,7 +11,7 @@ use help::Help;
 #[derive(Debug)]
 pub enum Overlay {
     Help(Help),
-    Changes(Changes),
+    Changes(Box<Changes>),
 }
 
 impl Overlay {

@@ -57,18 +57,8 @@ pub enum RebindError {
         written: String,
         nearest: String,
     },
-    #[error(
-        "{place}: {key} cannot be `{action}` in [keys.{context}]: it is `{other}` there, by {other_place}\n  {remedy}"
-    )]
-    Clash {
-        place: String,
-        context: &'static str,
-        key: String,
-        action: String,
-        other: String,
-        other_place: String,
-        remedy: String,
-    },
+    #[error(transparent)]
+    Clash(Box<Clash>),
     #[error(
         "{place}: {FIXED} always clears, interrupts and quits: it cannot be bound to anything else or unbound\n  choose another key"
     )]
@@ -89,6 +79,21 @@ pub enum RebindError {
         context: &'static str,
         key: String,
     },
+}
+
+/// One key for two things.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{place}: {key} cannot be `{action}` in [keys.{context}]: it is `{other}` there, by {other_place}\n  {remedy}"
+)]
+pub struct Clash {
+    place: String,
+    context: &'static str,
+    key: String,
+    action: String,
+    other: String,
+    other_place: String,
+    remedy: String,
 }
 
 /// A setting, understood.
@@ -399,7 +404,7 @@ fn clash(a: (&Bound, &BoundKey), b: (&Bound, &BoundKey)) -> RebindError {
         ),
     };
     let default = || "default".to_owned();
-    RebindError::Clash {
+    RebindError::Clash(Box::new(Clash {
         place: key.place.clone().unwrap_or_else(default),
         context: row.context.name(),
         key: key.name.clone(),
@@ -407,7 +412,7 @@ fn clash(a: (&Bound, &BoundKey), b: (&Bound, &BoundKey)) -> RebindError {
         other: other_name,
         other_place: other_key.place.clone().unwrap_or_else(default),
         remedy,
-    }
+    }))
 }
 
 /// The same key or action, twice in one layer.
@@ -418,7 +423,7 @@ fn twice(old: &Step<'_>, new: &Step<'_>) -> RebindError {
         Change::Unbind(key) => (key.clone(), "none".to_owned()),
     };
     let ((left, was), (_, is)) = (said(&old.change), said(&new.change));
-    RebindError::Clash {
+    RebindError::Clash(Box::new(Clash {
         place: new.setting.place.clone(),
         context: new.context.name(),
         key: left,
@@ -426,7 +431,7 @@ fn twice(old: &Step<'_>, new: &Step<'_>) -> RebindError {
         other: was,
         other_place: old.setting.place.clone(),
         remedy: "one of the two is enough".to_owned(),
-    }
+    }))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn changes(model: &mut Model, overall: Overall, out: &mut Update) {
         opened.scroll = open.scroll;
         opened.search = std::mem::take(&mut open.search);
     }
-    model.overlay = Some(Overlay::Changes(opened));
+    model.overlay = Some(Overlay::Changes(Box::new(opened)));
 }
 
 pub(super) fn switching(model: &mut Model, name: String) {
