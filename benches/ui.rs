@@ -98,6 +98,7 @@ fn model() -> Result<Model, Box<dyn std::error::Error>> {
         tokens_per_second: None,
         context: None,
         branch: Some("main".into()),
+        dirty: None,
         workspace: "project".into(),
         sandbox: None,
     };

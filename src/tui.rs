@@ -10,8 +10,10 @@
 //! - [`select`], [`copying`], [`clipboard`]: what is copied, and how it leaves us
 //! - [`glyphs`]: signs where the terminal has no Unicode
 //! - [`linear`]: the interface in lines, for screen readers
+//! - [`announce`], [`git`]: what is said outside the screen, and what is asked of the work tree
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
+mod announce;
 mod cells;
 mod clipboard;
 mod clock;
@@ -22,6 +24,7 @@ mod diff;
 #[cfg(test)]
 mod docs;
 mod event_loop;
+pub mod git;
 mod glyphs;
 mod history;
 mod input;
@@ -61,8 +64,9 @@ use crate::config::UiSettings;
 use crate::conversation::Effort;
 use crate::patch::{Decisions, Plan};
 use crate::text;
+use git::GitProbe;
 pub use keymap::{Keymap, RebindError};
-use model::{Model, ModelState, Msg, Purpose, Status};
+use model::{Effect, Model, ModelState, Msg, Purpose, Status};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,6 +102,8 @@ pub struct TuiOptions {
     /// Where the layout of the panes and copies that no terminal takes are kept; `None` keeps none.
     pub state: Option<PathBuf>,
     pub ui: UiSettings,
+    /// How to look at the work tree; `None`: the branch stays as it was at the start.
+    pub git: Option<GitProbe>,
     /// A first message, sent at once.
     pub prompt: Option<String>,
 }
@@ -154,7 +160,7 @@ pub async fn review(
         plan: Box::new(plan),
     };
     let opened = update::update(&mut model, Msg::Agent(request), std::time::Duration::ZERO);
-    loop_options.first = opened.effects;
+    loop_options.first.extend(opened.effects);
     // The loop's other end: one review comes back, and nothing is sent.
     let (commands, mut decided) = mpsc::channel(4);
     let (_quiet, events) = mpsc::channel(1);
@@ -191,6 +197,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         tokens_per_second: None,
         context: None,
         branch: options.branch,
+        dirty: None,
         workspace: text::label(&workspace.to_string_lossy()),
         sandbox: None,
     };
@@ -206,10 +213,12 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         config: options.config,
         terminal: terminal_hints(&hints.term),
         state: options.state,
+        ui: options.ui,
+        git: options.git,
         editor: options.editor,
         ask: (hints.term != "dumb").then_some(background_matters),
         prompt: options.prompt,
-        first: Vec::new(),
+        first: vec![Effect::LookAtGit],
     };
     Ok((model, loop_options))
 }

@@ -100,6 +100,21 @@ impl Workspace {
         target.strip_prefix("refs/heads/").map(str::to_owned)
     }
 
+    /// Whether something is not committed, new files included; `None` outside git and where git cannot tell. It
+    /// reads and writes nothing, runs nothing, and leaves submodules alone.
+    pub fn is_dirty(&self) -> Option<bool> {
+        let repository = self.repository()?;
+        let mut options = git2::StatusOptions::new();
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(false)
+            .exclude_submodules(true)
+            .include_ignored(false)
+            .update_index(false);
+        let statuses = repository.statuses(Some(&mut options)).ok()?;
+        Some(!statuses.is_empty())
+    }
+
     /// The path a model or a user wrote, as a path of the workspace: relative, `./`, under the container's
     /// `/workspace`, or absolute beneath the root.
     pub fn relative(&self, written: &str) -> Result<WorkspacePath, PathError> {

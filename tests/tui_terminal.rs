@@ -66,6 +66,7 @@ fn the_program() {
             history_file: std::env::var_os("DESCANT_TEST_HISTORY").map(Into::into),
             state: std::env::var_os("DESCANT_TEST_STATE").map(Into::into),
             ui: UiSettings::default(),
+            git: None,
             keys: Default::default(),
             prompt: None,
         };
@@ -207,7 +208,14 @@ impl Session {
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "--nocapture", "the_program"]);
-        for unset in ["NO_COLOR", "COLORFGBG", "COLORTERM"] {
+        for unset in [
+            "NO_COLOR",
+            "COLORFGBG",
+            "COLORTERM",
+            "TMUX",
+            "STY",
+            "TERM_PROGRAM",
+        ] {
             command.env_remove(unset);
         }
         command.env("TERM", "xterm-256color");
@@ -514,4 +522,135 @@ fn the_history_outlives_the_session_and_is_private() {
     second.settle();
     second.type_in("\x1b[A");
     second.wait_for("› remember me");
+}
+
+impl Session {
+    fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.raw).into_owned()
+    }
+
+    fn wait_for_bytes(&mut self, what: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.raw().contains(what) {
+            assert!(Instant::now() < until, "no {what:?} in {:?}", self.raw());
+            self.take_in(Duration::from_millis(50));
+        }
+    }
+
+    /// A turn, its notice selected and copied.
+    fn copy_a_notice(&mut self) {
+        self.wait_for("loading");
+        self.settle();
+        self.type_in("hello\r");
+        self.wait_for("got 5 bytes");
+        self.settle();
+        self.type_in("\tKy");
+    }
+}
+
+/// `got 5 bytes` in base64.
+const COPIED: &str = "\x1b]52;c;Z290IDUgYnl0ZXM=\x07";
+
+#[test]
+fn a_copy_is_sent_to_the_terminal_and_in_tmux_through_it() {
+    let mut bare = Session::start("answer");
+    bare.copy_a_notice();
+    bare.wait_for_bytes(COPIED);
+    bare.wait_for("sent to the terminal's clipboard (OSC 52)");
+    assert!(!bare.raw().contains("\x1bPtmux;"));
+    let mut tmux = Session::with("answer", &[("TMUX", "/tmp/tmux-0/default,1,0")]);
+    tmux.copy_a_notice();
+    tmux.wait_for_bytes(&format!(
+        "{COPIED}\x1bPtmux;{}\x1b\\",
+        COPIED.replace('\x1b', "\x1b\x1b")
+    ));
+}
+
+#[test]
+fn where_the_terminal_takes_no_copy_it_is_in_a_file_and_its_path_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let mut session = Session::with(
+        "answer",
+        &[("TERM", "linux"), ("DESCANT_TEST_STATE", state)],
+    );
+    session.copy_a_notice();
+    session.wait_for("this terminal has no clipboard we could reach");
+    assert!(!session.raw().contains("\x1b]52;"));
+    let path = folder.path().join("clipboard.txt");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "got 5 bytes");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn the_title_is_ours_while_we_run_and_given_back() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.type_in("x");
+    session.wait_for_bytes("\x1b]2;Descant: project\x07");
+    session.type_in("\x7f\x04");
+    session.ended("title");
+    let raw = session.raw();
+    let kept = raw.find("\x1b[22;2t").unwrap();
+    assert!(kept < raw.find("\x1b]2;").unwrap());
+    assert!(raw.rfind("\x1b[23;2t").unwrap() > raw.rfind("\x1b]2;").unwrap());
+}
+
+#[test]
+fn a_turn_that_ends_calls_only_when_nobody_looks() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    session.type_in("one\r");
+    session.wait_for("got 3 bytes");
+    session.wait_for_bytes("\x1b[?1004h");
+    session.settle();
+    assert!(
+        !session.raw().contains("\x1b]9;"),
+        "nothing told of the focus"
+    );
+    session.type_in("\x1b[O");
+    session.type_in("four\r");
+    session.wait_for("got 4 bytes");
+    session.wait_for_bytes("\x1b]9;Descant: the turn is over\x07");
+    session.type_in("\x1b[I");
+    session.type_in("fives\r");
+    session.wait_for("got 5 bytes");
+    session.settle();
+    assert_eq!(session.raw().matches("\x1b]9;").count(), 1);
+    session.type_in("\x04");
+    session.ended("focus");
+    assert!(session.raw().contains("\x1b[?1004l"));
+}
+
+#[test]
+fn the_mouse_can_be_left_to_the_terminal() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    let mode = |session: &Session| session.screen.screen().mouse_protocol_mode();
+    assert_ne!(mode(&session), vt100::MouseProtocolMode::None);
+    session.type_in("/mouse\r");
+    session.wait_for("the mouse is the terminal's");
+    assert_eq!(mode(&session), vt100::MouseProtocolMode::None);
+}
+
+#[test]
+fn the_raw_view_is_on_the_normal_screen_until_a_key() {
+    let mut session = Session::start("answer");
+    session.wait_for("loading");
+    session.settle();
+    session.type_in("hello\r");
+    session.wait_for("got 5 bytes");
+    session.type_in("/raw\r");
+    session.wait_for("any key returns to Descant");
+    assert!(!session.screen.screen().alternate_screen());
+    assert!(session.text().contains("got 5 bytes"));
+    session.type_in("x");
+    session.wait_for("following");
+    assert!(session.screen.screen().alternate_screen());
+    session.type_in("\x04");
+    session.ended("raw view");
 }

@@ -16,7 +16,10 @@ use crate::sandbox::{EngineLocator, Sandbox, SandboxConfig, SandboxError};
 use crate::session::{Shelf, utc_date};
 use crate::text;
 use crate::tools::python::Interpreter;
-use crate::tui;
+use crate::tui::{
+    self,
+    git::{GitProbe, GitState},
+};
 use crate::workspace::{WorkspaceError, WorkspacePath};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -232,6 +235,11 @@ pub(super) async fn terminal(
 ) -> anyhow::Result<Exit> {
     let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review)?;
     let mut options = tui_options(&setup, prompt);
+    let workspace = Arc::clone(&setup.workspace);
+    options.git = Some(GitProbe(Arc::new(move || GitState {
+        branch: workspace.branch(),
+        dirty: workspace.is_dirty(),
+    })));
     options.state = Some(setup.paths.state.clone());
     options.history_file = Some(setup.paths.state.join("history"));
     let commands = agent.commands.clone();
@@ -265,6 +273,7 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
         history_file: None,
         state: None,
         ui: setup.config.ui,
+        git: None,
         prompt,
     }
 }

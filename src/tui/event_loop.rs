@@ -5,9 +5,11 @@
 //! something animates. When nothing happens, nothing wakes it.
 
 use super::TuiError;
+use super::announce;
 use super::clipboard;
 use super::clock::FrameClock;
 use super::copying::Copied;
+use super::git::GitProbe;
 use super::history;
 use super::input::{Came, Input};
 use super::model::{Dirty, Effect, Model, Msg};
@@ -18,6 +20,7 @@ use super::theme::store;
 use super::update::update;
 use super::view::{self, ViewCache};
 use crate::agent::{AgentCommand, AgentEvent};
+use crate::config::UiSettings;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +46,8 @@ pub struct Options {
     pub editor: String,
     pub state: Option<PathBuf>,
     pub terminal: clipboard::Terminal,
+    pub ui: UiSettings,
+    pub git: Option<GitProbe>,
     /// Ask the terminal about itself; whether its background matters.
     pub ask: Option<bool>,
     pub prompt: Option<String>,
@@ -62,6 +67,15 @@ struct Loop {
     /// Where the layout and copies that no terminal takes are kept.
     state: Option<PathBuf>,
     terminal: clipboard::Terminal,
+    ui: UiSettings,
+    git: Option<GitProbe>,
+    looking: bool,
+    /// The title as it was sent last; `None` while it is not ours.
+    title: Option<String>,
+    /// The terminal tells of its focus.
+    tells_focus: bool,
+    /// The transcript is on the normal screen: a key comes back, nothing is drawn.
+    raw: bool,
     /// Commands that wait for room in the agent's queue; as many as the user typed meanwhile.
     outbox: VecDeque<AgentCommand>,
     history: Option<mpsc::Sender<String>>,
@@ -94,6 +108,12 @@ pub async fn run(
         config: options.config,
         state: options.state,
         terminal: options.terminal,
+        ui: options.ui,
+        git: options.git,
+        looking: false,
+        title: None,
+        tells_focus: false,
+        raw: false,
         outbox: VecDeque::new(),
         history: None,
         reply: reply.clone(),
@@ -187,12 +207,48 @@ async fn sleep_until(due: Option<Instant>) {
 impl Loop {
     fn handle(&mut self, msg: Msg) -> Result<(), TuiError> {
         let now = self.started.elapsed();
+        if self.raw && matches!(msg, Msg::Key(_) | Msg::Paste(_)) {
+            self.raw = false;
+            self.screen.enter()?;
+            self.forget_outside();
+            self.clock.arm(Dirty::Now, now);
+            return Ok(());
+        }
+        if matches!(msg, Msg::Git(_)) {
+            self.looking = false;
+        }
         let update = update(&mut self.model, msg, now);
         self.clock.arm(update.dirty, now);
         for effect in update.effects {
             self.effect(effect)?;
         }
+        self.tell_outside()
+    }
+
+    /// The title follows what goes on; the focus matters once there is something to come back to.
+    fn tell_outside(&mut self) -> Result<(), TuiError> {
+        if self.raw || self.quit {
+            return Ok(());
+        }
+        if self.model.running.is_some() && !self.tells_focus {
+            self.tells_focus = true;
+            self.screen.tell_focus()?;
+        }
+        if self.ui.title {
+            let title = announce::title(&self.model);
+            if self.title.as_ref() != Some(&title) {
+                self.screen.set_title(&title)?;
+                self.title = Some(title);
+            }
+        }
         Ok(())
+    }
+
+    /// The terminal was given back in between: what it was told is gone.
+    fn forget_outside(&mut self) {
+        self.title = None;
+        self.tells_focus = false;
+        self.model.look.unfocused = false;
     }
 
     fn effect(&mut self, effect: Effect) -> Result<(), TuiError> {
@@ -233,6 +289,25 @@ impl Loop {
                         }
                     });
                 }
+            }
+            Effect::Call(text) => {
+                let sequence = announce::call(text, self.ui.notify, self.terminal.way());
+                self.screen.send(&sequence)?;
+            }
+            Effect::LookAtGit => {
+                // One look at a time: what changes meanwhile is seen by the next.
+                if let Some(probe) = self.git.clone().filter(|_| !self.looking) {
+                    self.looking = true;
+                    let reply = self.reply.clone();
+                    tokio::task::spawn_blocking(move || {
+                        let _ = reply.blocking_send(Msg::Git((probe.0)()));
+                    });
+                }
+            }
+            Effect::RawView(side) => {
+                let text = view::plain_text(&self.model, side);
+                self.screen.show_raw(&text)?;
+                self.raw = true;
             }
             Effect::Mouse(on) => self.screen.set_mouse(on)?,
             Effect::LoadGrammars => {
@@ -279,6 +354,7 @@ impl Loop {
         self.screen.leave();
         let done = tokio::task::block_in_place(work);
         self.screen.enter()?;
+        self.forget_outside();
         self.input.resume();
         if let Ok((width, height)) = crossterm::terminal::size() {
             self.handle(Msg::Resize(width, height))?;
@@ -288,6 +364,10 @@ impl Loop {
     }
 
     fn draw(&mut self) -> Result<(), TuiError> {
+        if self.raw {
+            self.clock.drawn(self.started.elapsed());
+            return Ok(());
+        }
         self.screen.draw(&mut self.model, &mut self.cache)?;
         let now = self.started.elapsed();
         self.clock.drawn(now);

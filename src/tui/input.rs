@@ -123,7 +123,8 @@ impl Input {
             Event::Paste(text) => Msg::Paste(text),
             Event::Resize(width, height) => Msg::Resize(width, height),
             Event::Mouse(mouse) => Msg::Mouse(mouse),
-            Event::FocusGained | Event::FocusLost => return None,
+            Event::FocusGained => Msg::Focus(true),
+            Event::FocusLost => Msg::Focus(false),
         };
         Some(Came::Msg(msg))
     }

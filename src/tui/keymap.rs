@@ -251,6 +251,7 @@ pub const BINDINGS: &[Binding] = &[
     row(Context::Pane, &["N"], Action::PreviousMatch, "", "the previous match"),
     row(Context::Pane, &[">"], Action::Widen, "", "more room for the pane on the left, or above"),
     row(Context::Pane, &["<"], Action::Narrow, "", "less room for it"),
+    row(Context::Pane, &["v"], Action::Command("raw"), "", "print this pane to the normal screen, for the terminal's own scrolling and copying"),
     row(Context::Pane, &["m"], Action::Command("mouse"), "", "leave the mouse to the terminal, or take it back"),
     row(Context::Pane, &["i", "q"], Action::FocusComposer, "", "back to the composer"),
     row(Context::Pane, &["Esc"], Action::Interrupt, "", "interrupt the running turn, else back to the composer"),

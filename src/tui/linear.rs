@@ -256,7 +256,7 @@ impl Linear {
             Command::Doctor => self.inquire(Inquiry::Checkup),
             Command::Rewind
             | Command::Copy(_)
-            | Command::Mouse
+            | Command::Mouse | Command::Raw
             | Command::Resume(_)
             | Command::Keys => self.say(
                 "This command belongs to the full interface. On the command line there is descant resume.\n",

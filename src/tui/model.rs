@@ -5,6 +5,7 @@
 
 use super::composer::Composer;
 use super::copying::Copied;
+use super::git::GitState;
 use super::keymap::Keymap;
 use super::overlay::Overlay;
 use super::pane::{Pane, Side};
@@ -43,6 +44,10 @@ pub enum Msg {
     /// What colours code is there.
     Grammars(Arc<Grammars>),
     Themes(ThemeMsg),
+    /// The terminal got the focus, or lost it.
+    Focus(bool),
+    /// The work tree was looked at.
+    Git(GitState),
     /// What came of a copy; `lasting` is worth a place in the conversation.
     Copied {
         said: String,
@@ -69,6 +74,12 @@ pub enum Effect {
     CopySelection(Selection),
     /// Keep how the panes are divided.
     SaveSplit(Split),
+    /// Call the user back to the terminal.
+    Call(&'static str),
+    /// Look at the work tree; [`Msg::Git`] brings it.
+    LookAtGit,
+    /// Print a pane's transcript to the normal screen, until a key.
+    RawView(Side),
     /// Take the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Draw everything again, whatever was drawn before.
@@ -157,6 +168,8 @@ pub struct Status {
     pub tokens_per_second: Option<f64>,
     pub context: Option<(usize, usize)>,
     pub branch: Option<String>,
+    /// Something is not committed; `None` while it is not known.
+    pub dirty: Option<bool>,
     pub workspace: String,
     pub sandbox: Option<SandboxState>,
 }
@@ -228,6 +241,8 @@ pub struct Look {
     pub mouse: bool,
     pub drag: Option<Drag>,
     pub selection: Option<Selection>,
+    /// The terminal lost the focus; never true where it does not tell.
+    pub unfocused: bool,
     /// A word to the user in the status bar, until the next key.
     pub said: Option<String>,
     /// The terminal's character set has no other signs.

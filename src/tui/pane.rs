@@ -9,7 +9,7 @@ mod rows;
 mod search;
 
 pub use cache::PaneCache;
-pub use rows::{Row, Style};
+pub use rows::{Row, Style, plain};
 pub use search::{Hit, Marked, Search};
 
 use super::model::Focus;

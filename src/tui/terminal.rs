@@ -3,6 +3,7 @@
 //! Whoever holds a [`Screen`] holds the terminal; dropping it restores every mode it set, and the panic
 //! hook does so before the message is printed. All escape sequences that are not ratatui's are here.
 
+use super::announce;
 use super::model::Model;
 use super::probe::QUESTIONS;
 use super::view::{self, ViewCache};
@@ -31,11 +32,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
+const FOCUS_ON: &str = "\x1b[?1004h";
+const FOCUS_OFF: &str = "\x1b[?1004l";
+
 /// Which modes are set, shared with the panic hook.
 #[derive(Debug, Default)]
 struct Modes {
     taken: AtomicBool,
     keyboard: AtomicBool,
+    title: AtomicBool,
+    focus: AtomicBool,
 }
 
 pub struct Screen {
@@ -85,6 +91,29 @@ impl Screen {
     pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
         self.send(if on { MOUSE_ON } else { MOUSE_OFF })
+    }
+
+    /// The title, after the terminal kept its own.
+    pub fn set_title(&mut self, title: &str) -> io::Result<()> {
+        if !self.modes.title.swap(true, Ordering::SeqCst) {
+            self.send(announce::KEEP_TITLE)?;
+        }
+        self.send(&announce::title_sequence(title))
+    }
+
+    /// The terminal tells when it gets and loses the focus.
+    pub fn tell_focus(&mut self) -> io::Result<()> {
+        self.modes.focus.store(true, Ordering::SeqCst);
+        self.send(FOCUS_ON)
+    }
+
+    /// Prints `text` to the normal screen and leaves it there, to be scrolled and copied by the terminal itself.
+    pub fn show_raw(&mut self, text: &str) -> io::Result<()> {
+        self.leave();
+        self.modes.taken.store(true, Ordering::SeqCst);
+        enable_raw_mode()?;
+        let lines = text.replace('\n', "\r\n");
+        self.send(&format!("{lines}\r\n[any key returns to Descant]\r\n"))
     }
 
     /// A sequence that draws nothing.
@@ -204,6 +233,12 @@ fn restore(modes: &Modes) {
     let mut out = io::stdout();
     if modes.keyboard.swap(false, Ordering::SeqCst) {
         let _ = queue!(out, PopKeyboardEnhancementFlags);
+    }
+    if modes.title.swap(false, Ordering::SeqCst) {
+        let _ = queue!(out, Print(announce::GIVE_TITLE_BACK));
+    }
+    if modes.focus.swap(false, Ordering::SeqCst) {
+        let _ = queue!(out, Print(FOCUS_OFF));
     }
     let _ = queue!(
         out,

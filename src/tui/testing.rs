@@ -135,6 +135,7 @@ pub fn model(width: u16, height: u16) -> Model {
         tokens_per_second: None,
         context: None,
         branch: Some("main".into()),
+        dirty: None,
         workspace: "project".into(),
         sandbox: None,
     };
@@ -195,7 +196,7 @@ impl Session {
         self.effects
             .drain(..)
             // The machine's own doing; it has a test of its own.
-            .filter(|effect| !matches!(effect, Effect::LoadGrammars))
+            .filter(|effect| !matches!(effect, Effect::LoadGrammars | Effect::LookAtGit))
             .map(|effect| match effect {
                 Effect::Agent(AgentCommand::Submit(text)) => format!("submit {text:?}"),
                 Effect::Agent(AgentCommand::SetEffort(effort)) => {

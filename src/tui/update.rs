@@ -88,6 +88,17 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
         }
         Msg::Grammars(grammars) => model.colouring = Colouring::Ready(grammars),
         Msg::Themes(event) => choice::event(model, event),
+        Msg::Focus(focused) => {
+            out.dirty = Dirty::No;
+            model.look.unfocused = !focused;
+            if focused {
+                out.effects.push(Effect::LookAtGit);
+            }
+        }
+        Msg::Git(state) => {
+            out.dirty = Dirty::Stream;
+            (model.status.branch, model.status.dirty) = (state.branch, state.dirty);
+        }
         Msg::Copied {
             said,
             lasting: true,

@@ -94,6 +94,12 @@ pub fn selected_text(
     Some(rows.text_of(&pane.transcript, selection, style))
 }
 
+/// A pane's transcript as plain text, unfolded.
+pub fn plain_text(model: &Model, side: Side) -> String {
+    let style = panes::style(model, layout::areas(model).text(side));
+    super::pane::plain(&model.pane(side).transcript, style)
+}
+
 /// The next frame differs from this one though nothing happens.
 pub fn moves_on(model: &Model) -> bool {
     let looks = |side| {

@@ -7,8 +7,9 @@ use super::super::cells;
 use super::super::markdown::Markdown;
 use super::super::syntax::Grammars;
 use super::super::theme::Theme;
-use super::super::transcript::{Body, Cell};
+use super::super::transcript::{Body, Cell, Transcript};
 use super::super::wrap::{self, Source};
+use crate::text;
 use ratatui::text::Line;
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
@@ -172,6 +173,25 @@ pub(super) fn sources(cell: &Cell, style: Style<'_>) -> Vec<Source> {
         | Body::Problem(_)
         | Body::Aside(_)) => cells::sources(body, style),
     }
+}
+
+/// A transcript as plain text, unfolded, nothing in it that acts.
+pub fn plain(transcript: &Transcript, style: Style<'_>) -> String {
+    let style = Style {
+        unfolded: true,
+        ..style
+    };
+    let mut out = String::new();
+    for cell in transcript.cells() {
+        for source in sources(cell, style) {
+            for span in source.first.iter().chain(&source.spans) {
+                out.push_str(&text::visible(&span.content));
+            }
+            out.push('\n');
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// What of the gutters a copy keeps.

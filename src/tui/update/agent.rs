@@ -1,7 +1,7 @@
 //! What the agent says, taken into the model.
 
 use super::super::cells;
-use super::super::model::{Activity, Dirty, Focus, Model, ModelState, Running, Update};
+use super::super::model::{Activity, Dirty, Effect, Focus, Model, ModelState, Running, Update};
 use super::super::review::Review;
 use super::super::transcript::{Body, Cell, DiffCard, ToolState};
 use super::past;
@@ -142,6 +142,9 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             // The layout's cache knows a review by its revision: it goes on from the last review's.
             opened.revision = model.reviewed + 1;
             model.review = Some(opened);
+            if model.look.unfocused {
+                out.effects.push(Effect::Call("Descant: a review waits"));
+            }
             want_colours(model, out);
             out.dirty = Dirty::Now;
         }
@@ -181,7 +184,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             if !answered {
                 said.problem(NO_ANSWER);
             }
-            turn_over(model, usage, "");
+            turn_over(model, usage, "", out);
         }
         AgentEvent::TurnFailed {
             turn: _,
@@ -189,10 +192,10 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             error,
         } => {
             said.problem(&error);
-            turn_over(model, usage, "failed after ");
+            turn_over(model, usage, "failed after ", out);
         }
         AgentEvent::TurnInterrupted { turn: _, usage } => {
-            turn_over(model, usage, "interrupted after ")
+            turn_over(model, usage, "interrupted after ", out)
         }
         AgentEvent::Notice(text) => said.notice(&text),
         AgentEvent::Problem(text) => said.problem(&text),
@@ -242,11 +245,15 @@ fn model_ready(model: &mut Model, info: EngineInfo) {
     }
 }
 
-fn turn_over(model: &mut Model, usage: Usage, how: &str) {
+fn turn_over(model: &mut Model, usage: Usage, how: &str, out: &mut Update) {
     model.conversation.transcript.close_open();
     model.reasoning.transcript.close_open();
     // A turn that is over waits for nobody.
     model.review = None;
+    out.effects.push(Effect::LookAtGit);
+    if model.look.unfocused && !model.running.as_ref().is_some_and(|r| r.interrupting) {
+        out.effects.push(Effect::Call("Descant: the turn is over"));
+    }
     if let Some(running) = model.running.take() {
         let elapsed = model.clock.now.saturating_sub(running.since);
         // Not under the eyes of somebody who reads it.

@@ -80,6 +80,7 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
             model.conversation.transcript.notice(told);
         }
         Command::Copy(what) => panes::copy_answer(model, what.as_deref(), out),
+        Command::Raw => out.effects.push(Effect::RawView(panes::side(model))),
         Command::Mouse => panes::toggle_mouse(model, out),
         Command::Quit => quit(out),
     }

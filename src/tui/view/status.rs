@@ -7,6 +7,7 @@ use crate::agent::SandboxState;
 use crate::agent::{ApprovalPolicy, LoadProgress};
 use crate::text;
 use ratatui::text::{Line, Span};
+use std::time::Duration;
 
 /// Columns of a reason why python is not there, when there is room; with fewer than the least it is left out.
 const REASON: usize = 40;
@@ -157,7 +158,12 @@ fn segments(model: &Model) -> Vec<Segment> {
         add(2, false, format!("ctx {used}/{limit}"));
     }
     if let Some(branch) = &status.branch {
-        add(5, false, wrap::clip(&text::label(branch), 24));
+        let mark = if status.dirty == Some(true) { "*" } else { "" };
+        add(
+            5,
+            false,
+            format!("{}{mark}", wrap::clip(&text::label(branch), 24)),
+        );
     }
     match &status.sandbox {
         None => {}
@@ -194,19 +200,29 @@ fn loading(name: &str, progress: Option<&LoadProgress>) -> String {
         Some(LoadProgress {
             stage,
             bytes: Some((done, total)),
-            ..
+            elapsed,
         }) => {
+            let left = time_left(*done, *total, *elapsed);
             let mib = |bytes: u64| bytes / (1024 * 1024);
             let percent = done.saturating_mul(100).checked_div(*total).unwrap_or(0);
             if mib(*total) == 0 {
-                format!("loading {name}: {stage} {percent}%")
+                format!("loading {name}: {stage} {percent}%{left}")
             } else {
                 format!(
-                    "loading {name}: {stage} {percent}% ({}/{} MiB)",
+                    "loading {name}: {stage} {percent}% ({}/{} MiB){left}",
                     mib(*done),
                     mib(*total)
                 )
             }
         }
     }
+}
+
+/// Nothing in the first second, which says little of the rest.
+fn time_left(done: u64, total: u64, elapsed: Duration) -> String {
+    if elapsed < Duration::from_secs(1) || done == 0 || done >= total {
+        return String::new();
+    }
+    let left = elapsed.mul_f64((total - done) as f64 / done as f64);
+    format!(", {} left", cells::seconds(left))
 }
