@@ -96,6 +96,8 @@ impl Speech {
                 }
                 let name = self.model.clone();
                 match quarter {
+                    // What comes next is that it is ready.
+                    4.. => String::new(),
                     0 => self.line(&format!("Loading the model {name}.")),
                     quarter => self.line(&format!("Loading: {} percent.", quarter * 25)),
                 }
@@ -165,6 +167,7 @@ impl Speech {
             AgentEvent::AnswerDelta(delta) => self.answer(&delta),
             AgentEvent::AnswerDone { text, .. } => {
                 let heard = self.said;
+                let begun = heard > 0 || !self.held.is_empty();
                 self.said = 0;
                 // All of it where no part came before, else what is still held back.
                 let rest = match text.get(heard..) {
@@ -175,7 +178,7 @@ impl Speech {
                     None => std::mem::take(&mut self.held),
                 };
                 self.fenced = false;
-                let begun = if heard == 0 { self.line("Answer:") } else { String::new() };
+                let begun = if begun { String::new() } else { self.line("Answer:") };
                 self.held = rest;
                 begun + &self.break_line()
             }
@@ -415,7 +418,8 @@ mod tests {
     fn an_answer_is_said_once_and_whole_however_it_comes() {
         let answer =
             "I changed `a.b`. It works! See:\n\n```py\nx = 1. + 2\n```\nEnd without a stop";
-        for size in [1, 2, 3, 7, 100] {
+        let sizes = [1, 2, 3, 7, 100].map(|size| (answer, size));
+        for (answer, size) in sizes.into_iter().chain([("Short.", 3)]) {
             let mut events = deltas(answer, size);
             events.push(AgentEvent::AnswerDone {
                 text: answer.into(),
