@@ -24,6 +24,7 @@ mod diff;
 #[cfg(test)]
 mod docs;
 mod event_loop;
+mod files;
 pub mod git;
 mod glyphs;
 mod history;

@@ -5,7 +5,7 @@
 
 use super::inquiry::{Inquiries, SessionFile};
 use super::outbox::Outbox;
-use super::shell::UserShell;
+use super::shell::{Finished, UserShell};
 use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId};
 use crate::conversation::{Effort, Item};
 use crate::patch::{Decisions, Plan};
@@ -117,11 +117,19 @@ impl Link {
                     return command.map_or(Came::End, Came::Command);
                 }
                 () = self.outbox.flush_one() => {}
-                item = self.beside.shell.finished() => {
-                    self.attached.extend(item);
+                finished = self.beside.shell.finished() => {
+                    self.command_over(finished);
                     return Came::Attached;
                 }
             }
+        }
+    }
+
+    /// `None`: its task broke off, which the panic has said.
+    fn command_over(&mut self, finished: Option<Finished>) {
+        if let Some(Finished { item, event }) = finished {
+            self.attached.push(item);
+            self.send(event);
         }
     }
 
@@ -269,7 +277,7 @@ impl Link {
             biased;
             command = self.commands.recv() => self.take(command),
             () = self.outbox.flush_one() => {}
-            item = self.beside.shell.finished() => self.attached.extend(item),
+            finished = self.beside.shell.finished() => self.command_over(finished),
         }
     }
 

@@ -42,7 +42,14 @@ pub(super) struct UserShell {
 #[derive(Debug)]
 struct Running {
     stop: CancellationToken,
-    task: JoinHandle<Item>,
+    task: JoinHandle<Finished>,
+}
+
+/// What a command came to: its item for the history, and what the consumer is told now that the next can start.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) item: Item,
+    pub(super) event: AgentEvent,
 }
 
 impl UserShell {
@@ -89,13 +96,13 @@ impl UserShell {
     }
 
     /// What the command that runs came to; pends for ever while none runs. Cancel-safe.
-    pub(super) async fn finished(&mut self) -> Option<Item> {
+    pub(super) async fn finished(&mut self) -> Option<Finished> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
-        let item = (&mut running.task).await.ok();
+        let finished = (&mut running.task).await.ok();
         self.running = None;
-        item
+        finished
     }
 
     /// The end of the program: a command does not outlive it.
@@ -117,7 +124,7 @@ struct Job {
 }
 
 impl Job {
-    async fn run(self) -> Item {
+    async fn run(self) -> Finished {
         let begun = Instant::now();
         self.tell(AgentEvent::ShellStarted {
             run: self.run,
@@ -136,12 +143,11 @@ impl Job {
         };
         self.flush(&mut output, true).await;
         let elapsed = begun.elapsed();
-        self.tell(AgentEvent::ShellFinished {
+        let event = AgentEvent::ShellFinished {
             run: self.run,
             end,
             elapsed,
-        })
-        .await;
+        };
         let how = match end {
             ShellEnd::Exited(code) => format!("It ended with exit code {code}"),
             ShellEnd::Interrupted => "The user interrupted it".to_owned(),
@@ -153,14 +159,15 @@ impl Job {
         } else {
             format!("It printed:\n{}", fenced(&printed))
         };
-        Item::Attached {
+        let item = Item::Attached {
             name: format!("! {}", self.command),
             text: format!(
                 "The user ran a command of their own in the repository root:\n{}\n{how} after {:.1} s. {said}",
                 fenced(&self.command),
                 elapsed.as_secs_f64()
             ),
-        }
+        };
+        Finished { item, event }
     }
 
     fn start(&self) -> io::Result<(Child, mpsc::Receiver<Vec<u8>>)> {

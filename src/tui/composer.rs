@@ -1,89 +1,94 @@
 //! The composer: what the user is typing, and the messages typed before.
 //!
-//! Editing is the text area's; newline rules, history and large pastes are here. A paste of more than
-//! [`LARGE_PASTE`] bytes is kept aside and shown as a label, so that a megabyte costs nothing per key; the
-//! message that is sent holds the whole text.
+//! The text and its undo are [`buffer`]'s, large pastes [`paste`]'s, the history and its search [`recall`]'s, the
+//! rows on screen [`rows`]'s, what `@` offers [`mentions`]'s. Here they are one thing to type into. It does no
+//! I/O and reads no keys but those that write; what other keys mean is in [`super::update`].
+
+mod buffer;
+mod mentions;
+mod paste;
+mod recall;
+mod rows;
+mod words;
+
+pub use buffer::{Buffer, Cut, Motion};
+pub use mentions::{Asked, FileMatch, Mentions, OFFERED, Pending, Wanted};
+pub use paste::is_mark;
+pub use recall::{HISTORY_LIMIT, Search, SearchStep};
+pub use rows::{Rows, TAB};
 
 use super::command::{self, Candidate};
-use crate::text;
-use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
-use ratatui::widgets::Widget;
-use tui_textarea::{CursorMove, TextArea, WrapMode};
+use crate::agent::mention;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use recall::Recall;
+use std::ops::Range;
+use std::time::Duration;
 
-/// Longer pastes become a label.
-pub const LARGE_PASTE: usize = 4096;
-/// So do pastes of more lines.
-const LARGE_PASTE_LINES: usize = 60;
-/// Entries that Up can reach.
-pub const HISTORY_LIMIT: usize = 1000;
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Composer {
-    pub area: TextArea<'static>,
-    /// Large pastes and the labels that stand for them.
-    pastes: Vec<(String, String)>,
-    paste_count: usize,
-    history: Vec<String>,
-    /// Where in the history we are, and what was being typed before.
-    browsing: Option<(usize, String)>,
+    buffer: Buffer,
+    recall: Recall,
+    pub search: Option<Search>,
+    pub mentions: Mentions,
     /// The popup was closed with Esc for this text.
     popup_closed: bool,
     pub popup_choice: usize,
-    /// Rows the text takes at the width last measured.
-    pub rows: u16,
+    /// Ctrl+X was pressed: Ctrl+E makes it the editor.
+    pub chord: bool,
+    /// The terminal can tell Shift+Enter from Enter.
+    pub shift_enter: bool,
+    window: Window,
 }
 
-impl Default for Composer {
-    fn default() -> Self {
-        Composer {
-            area: new_area(Vec::new()),
-            pastes: Vec::new(),
-            paste_count: 0,
-            history: Vec::new(),
-            browsing: None,
-            popup_closed: false,
-            popup_choice: 0,
-            rows: 1,
-        }
-    }
-}
-
-fn new_area(lines: Vec<String>) -> TextArea<'static> {
-    let mut area = TextArea::new(lines);
-    area.set_wrap_mode(WrapMode::WordOrGlyph);
-    area.set_cursor_line_style(Style::default());
-    // The terminal's own cursor is placed there (input methods follow it).
-    area.set_cursor_style(Style::default());
-    area
+/// What is seen of the text.
+#[derive(Debug, Default)]
+struct Window {
+    width: u16,
+    /// Rows of the text, counted up to what is ever shown.
+    rows: u16,
+    /// Where the first row that is shown begins.
+    top: usize,
+    /// The column that Up and Down keep to.
+    column: Option<usize>,
 }
 
 impl Composer {
     pub fn is_empty(&self) -> bool {
-        self.area.is_empty()
+        self.buffer.is_empty()
     }
 
-    /// What is on screen, labels unexpanded.
+    /// What is on screen: labels for large pastes.
     pub fn shown(&self) -> String {
-        self.area.lines().join("\n")
+        self.buffer.shown()
     }
 
     /// What would be sent.
     pub fn text(&self) -> String {
-        let mut text = self.shown();
-        for (label, paste) in &self.pastes {
-            text = text.replace(label.as_str(), paste);
-        }
-        text
+        self.buffer.whole()
     }
 
+    /// The text that is drawn, which a search puts in the place of the one being written.
+    pub fn drawn(&self) -> (&Buffer, Option<Range<usize>>) {
+        match self.search.as_ref().and_then(Search::found) {
+            Some((found, hit)) => (found, Some(hit)),
+            None => (&self.buffer, None),
+        }
+    }
+
+    /// Rows of the text, up to the most that are ever shown.
+    pub fn rows(&self) -> u16 {
+        self.window.rows.max(1)
+    }
+
+    /// Whether it is a command for the user's own shell.
+    pub fn is_shell(&self) -> bool {
+        self.buffer.marked().starts_with('!')
+    }
+
+    /// Other text in its place; one step back undoes it.
     pub fn set(&mut self, text: &str) {
-        self.pastes.clear();
-        self.area = new_area(Vec::new());
-        self.browsing = None;
-        self.insert_text(text);
+        let text = Buffer::of(text);
+        self.buffer.replace_all(text.marked());
         self.touched();
     }
 
@@ -91,229 +96,279 @@ impl Composer {
         self.set("");
     }
 
+    /// Text that comes from somewhere else in its place: long, it is folded.
+    pub fn replace(&mut self, text: &str) {
+        self.clear();
+        self.paste(text);
+    }
+
+    /// Puts text before what is being written.
+    pub fn prepend(&mut self, text: &str) {
+        let rest = !self.is_empty();
+        self.buffer.go(Motion::Start);
+        self.paste(text);
+        if rest {
+            self.buffer.insert("\n");
+            self.touched();
+        }
+    }
+
     /// Empties the composer; the message joins the history.
     pub fn take(&mut self) -> String {
         let text = self.text();
-        self.remember(&text);
-        self.clear();
+        self.recall.remember(&text);
+        self.buffer = Buffer::default();
+        self.touched();
         text
     }
 
-    fn remember(&mut self, text: &str) {
-        if self.history.last().is_none_or(|last| last != text) && !text.trim().is_empty() {
-            self.history.push(text.to_owned());
-            if self.history.len() > HISTORY_LIMIT {
-                self.history.remove(0);
-            }
-        }
-    }
-
-    /// Older messages, oldest first, from the file; what was sent meanwhile stays the latest.
-    pub fn load_history(&mut self, mut older: Vec<String>) {
-        older.append(&mut self.history);
-        let excess = older.len().saturating_sub(HISTORY_LIMIT);
-        older.drain(..excess);
-        if let Some((position, _)) = &mut self.browsing {
-            *position = older.len().saturating_sub(1);
-        }
-        self.history = older;
+    pub fn load_history(&mut self, older: Vec<String>) {
+        self.recall.load(older);
     }
 
     pub fn paste(&mut self, text: &str) {
-        let text = text::typed(text);
-        if text.len() > LARGE_PASTE || text.lines().count() > LARGE_PASTE_LINES {
-            self.paste_count += 1;
-            let label = format!(
-                "[paste {}: {} characters]",
-                self.paste_count,
-                text.chars().count()
-            );
-            self.area.insert_str(&label);
-            self.pastes.push((label, text));
+        if paste::is_large(text) && self.buffer.pastes.has_room() {
+            self.buffer.fold(text);
         } else {
-            self.area.insert_str(&text);
+            self.buffer.insert(text);
         }
         self.touched();
     }
 
-    /// Text that may be long (history, a restored draft): as a paste when it is.
-    fn insert_text(&mut self, text: &str) {
-        if text.len() > LARGE_PASTE {
-            self.paste(text);
-        } else {
-            self.area.insert_str(text::typed(text));
-        }
+    /// Puts the text of the paste beside the cursor in the place of its chip; `false` when there is none.
+    pub fn unfold(&mut self) -> bool {
+        let Some((at, text)) = self.buffer.mark_at_cursor() else {
+            return false;
+        };
+        let text = text.to_owned();
+        let mark = self
+            .buffer
+            .marked()
+            .get(at..)
+            .and_then(|t| t.chars().next());
+        self.buffer
+            .replace(at, mark.map_or(0, char::len_utf8), &text);
+        self.touched();
+        true
     }
 
     pub fn newline(&mut self) {
-        self.area.insert_newline();
+        self.buffer.insert("\n");
         self.touched();
     }
 
     /// A backslash right before the cursor asks for a newline: removes it and says so.
     pub fn take_continuation(&mut self) -> bool {
-        let (row, column) = self.cursor();
-        let before = self
-            .area
-            .lines()
-            .get(row)
-            .and_then(|l| l.chars().nth(column.checked_sub(1)?));
-        if before != Some('\\') {
+        if !self.buffer.before().ends_with('\\') {
             return false;
         }
-        self.area.delete_char();
-        self.newline();
+        let at = self.buffer.cursor() - 1;
+        self.buffer.replace(at, 1, "\n");
+        self.touched();
         true
     }
 
-    fn cursor(&self) -> (usize, usize) {
-        let cursor = self.area.cursor();
-        (cursor.0, cursor.1)
-    }
-
-    pub fn delete_to_line_start(&mut self) {
-        self.area.delete_line_by_head();
+    /// A key of writing that the keymap does not bind.
+    pub fn key(&mut self, key: KeyEvent) {
+        let plain = !key
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Char(c) if plain => self.buffer.typed(c),
+            KeyCode::Backspace if plain => self.buffer.backspace(),
+            KeyCode::Delete if plain => self.buffer.delete(),
+            KeyCode::Left if plain => self.buffer.go(Motion::Left),
+            KeyCode::Right if plain => self.buffer.go(Motion::Right),
+            _ => return,
+        }
         self.touched();
     }
 
-    /// An editing key that the keymap does not bind. A label goes as a whole.
-    pub fn key(&mut self, key: KeyEvent) {
-        if key.code == KeyCode::Backspace && self.delete_label() {
-            self.touched();
-            return;
-        }
-        if let KeyCode::Char(c) = key.code
-            && text::is_unsafe(c)
-        {
-            return;
-        }
-        if self.area.input(key) {
-            self.touched();
-        }
+    pub fn backspace(&mut self) {
+        self.buffer.backspace();
+        self.touched();
     }
 
-    fn delete_label(&mut self) -> bool {
-        let (row, column) = self.cursor();
-        let Some(line) = self.area.lines().get(row) else {
-            return false;
-        };
-        let before: String = line.chars().take(column).collect();
-        let Some(at) = self
-            .pastes
-            .iter()
-            .position(|(label, _)| before.ends_with(label.as_str()))
-        else {
-            return false;
-        };
-        let (label, _) = self.pastes.remove(at);
-        for _ in label.chars() {
-            self.area.delete_char();
-        }
-        true
+    pub fn delete(&mut self) {
+        self.buffer.delete();
+        self.touched();
+    }
+
+    pub fn go(&mut self, motion: Motion) {
+        self.buffer.go(motion);
+        self.window.column = None;
+    }
+
+    pub fn cut(&mut self, what: Cut) {
+        self.buffer.cut(what);
+        self.touched();
+    }
+
+    pub fn yank(&mut self) {
+        self.buffer.yank();
+        self.touched();
+    }
+
+    pub fn undo(&mut self) {
+        self.buffer.undo();
+        self.touched();
+    }
+
+    pub fn redo(&mut self) {
+        self.buffer.redo();
+        self.touched();
     }
 
     fn touched(&mut self) {
         self.popup_closed = false;
         self.popup_choice = 0;
+        self.window.column = None;
     }
 
     /// Up: within the text, and from its first row to the previous message.
     pub fn up(&mut self) {
-        if self.area.screen_cursor().row > 0 {
-            self.area.move_cursor(CursorMove::Up);
-            return;
+        if !self.row(|rows, row| rows.above(row.start)) && self.recall.older(&mut self.buffer) {
+            self.touched();
+            self.buffer.go(Motion::Start);
+            self.buffer.go(Motion::LineEnd);
         }
-        let position = match &self.browsing {
-            None => self.history.len(),
-            Some((position, _)) => *position,
-        };
-        let Some(previous) = position.checked_sub(1) else {
-            return;
-        };
-        let draft = match self.browsing.take() {
-            None => self.text(),
-            Some((_, draft)) => draft,
-        };
-        self.browse(previous, draft);
-        self.area.move_cursor(CursorMove::Top);
-        self.area.move_cursor(CursorMove::End);
     }
 
     /// Down: within the text, and from its last row to the next message, at last to the draft.
     pub fn down(&mut self) {
-        if self.area.screen_cursor().row + 1 < usize::from(self.rows) {
-            self.area.move_cursor(CursorMove::Down);
-            return;
+        if !self.row(|rows, row| rows.below(row.start)) && self.recall.newer(&mut self.buffer) {
+            self.touched();
+            self.buffer.go(Motion::End);
         }
-        let Some((position, draft)) = self.browsing.take() else {
-            return;
+    }
+
+    /// Goes to another row, in the same column; `false` when there is none.
+    fn row(&mut self, to: impl FnOnce(&Rows<'_>, &Range<usize>) -> Option<Range<usize>>) -> bool {
+        let rows = Rows::of(&self.buffer, self.window.width);
+        let row = rows.at(self.buffer.cursor());
+        let column = self.window.column;
+        let column = column.unwrap_or_else(|| rows.column(&row, self.buffer.cursor()));
+        let Some(other) = to(&rows, &row) else {
+            return false;
         };
-        if position + 1 < self.history.len() {
-            self.browse(position + 1, draft);
-        } else {
-            self.set(&draft);
+        let place = rows.place(&other, column);
+        self.buffer.place(place);
+        self.window.column = Some(column);
+        true
+    }
+
+    /// A step of the search through the history, which the first one opens.
+    pub fn searched(&mut self, step: SearchStep) {
+        match (&mut self.search, step) {
+            (None, SearchStep::Older) => self.search = Some(Search::default()),
+            (None, SearchStep::Typed(_) | SearchStep::Erased | SearchStep::Newer) => {}
+            (Some(search), step) => search.step(step, &self.recall),
         }
     }
 
-    fn browse(&mut self, position: usize, draft: String) {
-        let text = self.history.get(position).cloned().unwrap_or_default();
-        self.set(&text);
-        self.browsing = Some((position, draft));
+    /// Ends the search; `take`: with what it found, else as it was before.
+    pub fn end_search(&mut self, take: bool) {
+        let found = self.search.take().filter(|_| take).and_then(Search::take);
+        if let Some(found) = found {
+            // A step back brings the draft back.
+            self.set(&found.whole());
+        }
     }
 
-    /// The popup's lines; none while it is closed.
+    /// The popup of commands; none while it is closed.
     pub fn completions(&self) -> Vec<Candidate> {
-        if self.popup_closed || self.browsing.is_some() || self.area.lines().len() > 1 {
+        let text = self.buffer.marked();
+        if self.popup_closed || self.recall.browsing() || !text.starts_with('/') {
             return Vec::new();
         }
-        self.area
-            .lines()
-            .first()
-            .map_or_else(Vec::new, |l| command::completions(l))
+        command::completions(text)
     }
 
     pub fn close_popup(&mut self) {
         self.popup_closed = true;
     }
 
-    /// Lays the text out at `width`, so that cursor keys move by rows on screen, and counts its rows.
-    pub fn measure(&mut self, width: u16) {
-        let lay_out = |area: &TextArea<'static>, rows: u16| {
-            let place = Rect::new(0, 0, width.max(1), rows);
-            area.render(place, &mut Buffer::empty(place));
-        };
-        let mut end = self.area.clone();
-        lay_out(&end, 1);
-        end.move_cursor(CursorMove::Bottom);
-        end.move_cursor(CursorMove::End);
-        self.rows = u16::try_from(end.screen_cursor().row + 1).unwrap_or(u16::MAX);
-        // All rows at once: a text area that was ever drawn with fewer keeps scrolled.
-        lay_out(&self.area, self.rows);
+    /// What has to be asked for the `@` at the cursor, if there is one.
+    pub fn mentioning(&mut self, now: Duration) -> Asked {
+        let closed = self.popup_closed || self.search.is_some() || self.is_shell();
+        let query = (!closed)
+            .then(|| mention::open_at(self.buffer.before()))
+            .flatten()
+            .map(|(_, query)| query);
+        self.mentions.typed(query, now)
     }
 
-    /// Draws the rows around the cursor, and says where the cursor is.
-    pub fn render(&self, place: Rect, buffer: &mut Buffer) -> Position {
-        let whole = Rect::new(0, 0, place.width, self.rows.max(1));
-        let mut text = Buffer::empty(whole);
-        (&self.area).render(whole, &mut text);
-        let cursor = self.area.screen_cursor();
-        let row = u16::try_from(cursor.row).unwrap_or(u16::MAX);
-        let column = u16::try_from(cursor.col).unwrap_or(u16::MAX);
-        let top = (row + 1).saturating_sub(place.height);
-        for y in 0..place.height.min(whole.height.saturating_sub(top)) {
-            for x in 0..place.width {
-                if let (Some(from), Some(to)) = (
-                    text.cell((x, top + y)),
-                    buffer.cell_mut((place.x + x, place.y + y)),
-                ) {
-                    to.clone_from(from);
+    /// Puts the chosen file in the place of what was typed of it; a folder can be gone on from.
+    pub fn take_mention(&mut self, path: &str) {
+        let Some((at, _)) = mention::open_at(self.buffer.before()) else {
+            return;
+        };
+        let mut written = mention::write(path);
+        if !path.ends_with('/') {
+            written.push(' ');
+        } else if written.ends_with('"') {
+            // Open, so that what follows still belongs to it.
+            written.pop();
+        }
+        let length = self.buffer.cursor() - at;
+        self.buffer.replace(at, length, &written);
+        self.touched();
+    }
+
+    /// Lays out what will be seen: `width` columns, at most `tallest` rows.
+    pub fn measure(&mut self, width: u16, tallest: u16) {
+        let (buffer, _) = self.drawn();
+        let rows = Rows::of(buffer, width);
+        let counted = rows.count(usize::from(tallest.max(1)));
+        let height = counted;
+        // The rows above the cursor's that may be seen with it, nearest first.
+        let mut row = rows.at(buffer.cursor());
+        let (cursor, mut top) = (row.start, row.start);
+        let wanted = self.window.top;
+        for _ in 1..height {
+            if row.start <= wanted {
+                break;
+            }
+            match rows.above(row.start) {
+                Some(above) => {
+                    top = above.start;
+                    row = above;
                 }
+                None => break,
             }
         }
-        Position::new(
-            place.x + column.min(place.width - 1),
-            place.y + (row - top).min(place.height - 1),
-        )
+        // Nothing below the text is shown while there is text above.
+        let shown = rows.from(top).take(height).count();
+        for _ in shown..height {
+            match rows.above(top) {
+                Some(above) => top = above.start,
+                None => break,
+            }
+        }
+        self.window = Window {
+            width,
+            rows: u16::try_from(counted).unwrap_or(u16::MAX),
+            top: top.min(cursor),
+            column: self.window.column,
+        };
+    }
+
+    /// The rows that are seen, and in which row and column of them the cursor is.
+    pub fn visible(&self, height: u16) -> (Vec<Range<usize>>, (u16, u16)) {
+        let (buffer, _) = self.drawn();
+        let rows = Rows::of(buffer, self.window.width);
+        let shown: Vec<_> = rows
+            .from(self.window.top)
+            .take(usize::from(height))
+            .collect();
+        let cursor = buffer.cursor();
+        let at = shown
+            .iter()
+            .rposition(|row| row.start <= cursor)
+            .unwrap_or(0);
+        let column = shown.get(at).map_or(0, |row| rows.column(row, cursor));
+        let cell = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        (shown, (cell(at), cell(column)))
     }
 }
 
@@ -324,125 +379,4 @@ impl Composer {
     clippy::panic,
     clippy::string_slice
 )]
-mod tests {
-    use super::super::keymap;
-    use super::*;
-
-    fn typed(composer: &mut Composer, text: &str) {
-        for c in text.chars() {
-            composer.key(keymap::parse(&c.to_string()).unwrap());
-        }
-        composer.measure(40);
-    }
-
-    #[test]
-    fn history_walks_and_returns_to_the_draft() {
-        let mut composer = Composer::default();
-        composer.load_history(vec!["one".into(), "two\nlines".into()]);
-        typed(&mut composer, "draft");
-        let mut step = |up: bool| {
-            if up {
-                composer.up()
-            } else {
-                composer.down()
-            }
-            composer.measure(40);
-            composer.text()
-        };
-        assert_eq!(step(true), "two\nlines");
-        assert_eq!(step(true), "one");
-        assert_eq!(step(true), "one");
-        assert_eq!(step(false), "two\nlines");
-        // The cursor is on the last line, so Down leaves the entry.
-        assert_eq!(step(false), "draft");
-        assert_eq!(step(false), "draft");
-    }
-
-    #[test]
-    fn a_megabyte_is_a_label_and_is_sent_whole() {
-        let mut composer = Composer::default();
-        typed(&mut composer, "see ");
-        let paste = "0123456789\n".repeat(100_000);
-        composer.paste(&paste);
-        typed(&mut composer, " end");
-        assert_eq!(composer.shown(), "see [paste 1: 1100000 characters] end");
-        assert_eq!(composer.text(), format!("see {paste} end"));
-        for _ in 0..4 {
-            composer.key(keymap::parse("Backspace").unwrap());
-        }
-        composer.key(keymap::parse("Backspace").unwrap());
-        assert_eq!(composer.shown(), "see ", "the label goes with one key");
-        assert_eq!(composer.text(), "see ");
-    }
-
-    #[test]
-    fn small_pastes_are_text_without_what_hides() {
-        let mut composer = Composer::default();
-        composer.paste("a\r\nb\u{1b}[31m\u{202e}");
-        assert_eq!(composer.text(), "a\nb[31m");
-    }
-
-    #[test]
-    fn backslash_continues() {
-        let mut composer = Composer::default();
-        typed(&mut composer, "one\\");
-        assert!(composer.take_continuation());
-        typed(&mut composer, "two");
-        assert!(!composer.take_continuation());
-        assert_eq!(composer.text(), "one\ntwo");
-    }
-
-    #[test]
-    fn rows_are_counted_wrapped() {
-        let mut composer = Composer::default();
-        typed(&mut composer, &"word ".repeat(20));
-        composer.measure(40);
-        assert_eq!(composer.rows, 3);
-        composer.measure(120);
-        assert_eq!(composer.rows, 1);
-    }
-
-    #[test]
-    fn what_is_drawn_is_the_rows_around_the_cursor() {
-        let mut composer = Composer::default();
-        composer.paste("a\nb\nc");
-        let draw = |composer: &mut Composer, height| {
-            composer.measure(10);
-            let place = Rect::new(0, 0, 10, height);
-            let mut buffer = Buffer::empty(place);
-            let cursor = composer.render(place, &mut buffer);
-            let rows: Vec<String> = buffer
-                .content()
-                .chunks(10)
-                .map(|r| {
-                    r.iter()
-                        .map(|c| c.symbol())
-                        .collect::<String>()
-                        .trim()
-                        .into()
-                })
-                .collect();
-            (rows.join("/"), cursor.y)
-        };
-        assert_eq!(draw(&mut composer, 3), ("a/b/c".into(), 2));
-        assert_eq!(draw(&mut composer, 2), ("b/c".into(), 1));
-        composer.key(keymap::parse("Backspace").unwrap());
-        composer.key(keymap::parse("Backspace").unwrap());
-        assert_eq!(draw(&mut composer, 2), ("a/b".into(), 1));
-        composer.up();
-        assert_eq!(draw(&mut composer, 1), ("a".into(), 0));
-    }
-
-    #[test]
-    fn the_history_has_a_limit_and_no_repeats() {
-        let mut composer = Composer::default();
-        for n in 0..HISTORY_LIMIT + 10 {
-            composer.set(&n.to_string());
-            composer.take();
-            composer.set(&n.to_string());
-            composer.take();
-        }
-        assert_eq!(composer.history.len(), HISTORY_LIMIT);
-        assert_eq!(composer.history[0], "10");
-    }
-}
+mod tests;

@@ -44,8 +44,8 @@ fn page() -> String {
     }
     out.push_str(
         "\nThe mouse wheel scrolls the pane under the pointer. To select text with the mouse, hold Shift (Option on\n\
-         a Mac), as in other programs that use the wheel. Pasting several lines never sends them; a paste of more\n\
-         than 4 KiB is shown as a label and sent whole.\n\n\
+         a Mac), as in other programs that use the wheel. Pasting several lines never sends them; a large\n\
+         paste is folded and sent whole ([composer.md](composer.md)).\n\n\
          A review that opens while you are typing leaves your keys to the message until you pause, so that a `y`\n\
          meant for a word accepts nothing.\n",
     );

@@ -4,26 +4,32 @@
 //! [`EVENTS_PER_FRAME`] at once), then what finished in the background, then a clock that runs only while
 //! something animates. When nothing happens, nothing wakes it.
 
+mod signals;
+
 use super::TuiError;
 use super::announce;
 use super::clipboard;
 use super::clock::FrameClock;
+use super::composer::OFFERED;
 use super::copying::Copied;
+use super::files;
 use super::git::GitProbe;
 use super::history;
 use super::input::{Came, Input};
 use super::model::{Dirty, Effect, Model, Msg};
 use super::split;
 use super::syntax::Grammars;
-use super::terminal::{self, Screen};
+use super::terminal::{self, Edited, Screen};
 use super::theme::store;
 use super::update::update;
 use super::view::{self, ViewCache};
 use crate::agent::{AgentCommand, AgentEvent};
 use crate::config::UiSettings;
+use signals::Signals;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -80,6 +86,8 @@ struct Loop {
     outbox: VecDeque<AgentCommand>,
     history: Option<mpsc::Sender<String>>,
     reply: mpsc::Sender<Msg>,
+    /// The generation of the latest search for files: older ones end.
+    searched: Arc<AtomicU64>,
     quit: bool,
 }
 
@@ -117,6 +125,7 @@ pub async fn run(
         outbox: VecDeque::new(),
         history: None,
         reply: reply.clone(),
+        searched: Arc::default(),
         quit: false,
     };
     this.draw()?;
@@ -136,8 +145,7 @@ pub async fn run(
         this.effect(effect)?;
     }
     if let Some(prompt) = options.prompt {
-        this.model.composer.set(&prompt);
-        this.handle(Msg::Key(crossterm::event::KeyCode::Enter.into()))?;
+        this.handle(Msg::Prompt(prompt))?;
     }
 
     let mut batch = Vec::with_capacity(EVENTS_PER_FRAME);
@@ -158,7 +166,10 @@ pub async fn run(
                 Ok(came) => for came in came {
                     match came {
                         Came::Msg(msg) => this.handle(msg)?,
-                        Came::Keyboard => this.screen.enable_keyboard()?,
+                        Came::Keyboard => {
+                            this.screen.enable_keyboard()?;
+                            this.handle(Msg::Keyboard)?;
+                        }
                     }
                 },
                 Err(error) => return Err(TuiError::Terminal(error)),
@@ -261,7 +272,7 @@ impl Loop {
             }
             Effect::Edit(text) => {
                 let editor = self.editor.clone();
-                let edited = self.away(|| terminal::edit(&editor, &text))?;
+                let edited = self.away(|| terminal::edit(&editor, &text, Edited::Hunk))?;
                 self.handle(Msg::Edited(edited))?;
             }
             Effect::Themes(request) => {
@@ -310,6 +321,23 @@ impl Loop {
                 self.raw = true;
             }
             Effect::Mouse(on) => self.screen.set_mouse(on)?,
+            Effect::EditMessage(text) => {
+                let editor = self.editor.clone();
+                let edited = self.away(|| terminal::edit(&editor, &text, Edited::Message))?;
+                self.handle(Msg::Edited(edited))?;
+            }
+            Effect::MatchFiles(wanted) => {
+                let reply = self.reply.clone();
+                let latest = Arc::clone(&self.searched);
+                latest.store(wanted.generation, Ordering::Relaxed);
+                tokio::task::spawn_blocking(move || {
+                    let current = || latest.load(Ordering::Relaxed) == wanted.generation;
+                    let found = files::best(&wanted.list, &wanted.query, OFFERED, current);
+                    if let Some(found) = found {
+                        let _ = reply.blocking_send(Msg::Matched(wanted.generation, found));
+                    }
+                });
+            }
             Effect::LoadGrammars => {
                 let reply = self.reply.clone();
                 tokio::task::spawn_blocking(move || {
@@ -408,44 +436,5 @@ async fn keep_history(
             }
             _ => {}
         }
-    }
-}
-
-/// What ends us from outside.
-#[cfg(unix)]
-struct Signals {
-    term: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Result<Signals, TuiError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            term: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn terminate(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> Result<Signals, TuiError> {
-        Ok(Signals)
-    }
-
-    async fn terminate(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
     }
 }

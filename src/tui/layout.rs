@@ -73,10 +73,16 @@ impl Areas {
 /// Columns of the prompt sign.
 pub const PROMPT_WIDTH: u16 = 2;
 
+/// Rows the composer may take of so high a screen.
+fn composer_rows(height: u16) -> u16 {
+    COMPOSER_ROWS.min((height / 3).max(1))
+}
+
 pub fn measure_composer(model: &mut Model) {
+    let tallest = composer_rows(model.size.1);
     model
         .composer
-        .measure(model.size.0.saturating_sub(PROMPT_WIDTH));
+        .measure(model.size.0.saturating_sub(PROMPT_WIDTH), tallest);
 }
 
 /// Whether the stacked reasoning pane shows text: while it streams, while it has the focus, or with room.
@@ -129,12 +135,7 @@ pub fn areas(model: &Model) -> Areas {
     };
     out.status = take(1);
     out.overlay = Rect::new(0, 0, width, height.saturating_sub(1));
-    out.composer = take(
-        model
-            .composer
-            .rows
-            .clamp(1, COMPOSER_ROWS.min((height / 3).max(1))),
-    );
+    out.composer = take(model.composer.rows().clamp(1, composer_rows(height)));
     out.composer_rule = take(1);
     let queued = u16::try_from(model.queued.len()).unwrap_or(u16::MAX).min(3);
     out.queued = take(queued);

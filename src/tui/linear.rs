@@ -171,7 +171,9 @@ impl Linear {
                 Answered::Again(words) => self.say(&words),
                 Answered::Edit(text) => {
                     let editor = self.editor.clone();
-                    let edited = tokio::task::block_in_place(|| terminal::edit(&editor, &text));
+                    let edited = tokio::task::block_in_place(|| {
+                        terminal::edit(&editor, &text, terminal::Edited::Hunk)
+                    });
                     let words = self.questions.as_mut().map(|open| open.edited(edited));
                     self.say(&words.unwrap_or_default())
                 }

@@ -3,7 +3,7 @@
 //! [`super::update`] changes it, [`super::view`] draws it; neither does I/O. Times are durations since the
 //! interface started, so that nothing here reads a clock.
 
-use super::composer::Composer;
+use super::composer::{Composer, FileMatch, Wanted};
 use super::copying::Copied;
 use super::git::GitState;
 use super::keymap::Keymap;
@@ -17,7 +17,7 @@ use super::syntax::Grammars;
 use super::theme::Theme;
 use super::theme::catalogue::Themes;
 use super::theme::choice::{ThemeMsg, ThemeRequest};
-use crate::agent::{AgentCommand, AgentEvent, ReviewId, SandboxState};
+use crate::agent::{AgentCommand, AgentEvent, ReviewId, RunId, SandboxState};
 use crate::agent::{ApprovalPolicy, LoadProgress};
 use crate::conversation::{Effort, TurnId};
 use crate::patch::Decisions;
@@ -30,6 +30,8 @@ use std::time::Duration;
 pub enum Msg {
     Key(KeyEvent),
     Paste(String),
+    /// The message of the command line, sent at once.
+    Prompt(String),
     Resize(u16, u16),
     Mouse(MouseEvent),
     Agent(AgentEvent),
@@ -41,6 +43,10 @@ pub enum Msg {
     History(Vec<String>),
     /// The editor is closed: the text it left, or why there is none.
     Edited(Result<String, String>),
+    /// The files that fit the `@` of this search.
+    Matched(u64, Vec<FileMatch>),
+    /// The terminal tells Shift+Enter from Enter.
+    Keyboard,
     /// What colours code is there.
     Grammars(Arc<Grammars>),
     Themes(ThemeMsg),
@@ -66,8 +72,12 @@ pub enum Effect {
     /// Load what colours code; [`Msg::Grammars`] brings it.
     LoadGrammars,
     Themes(ThemeRequest),
-    /// Let the user edit this text.
+    /// Let the user edit this text of a hunk.
     Edit(String),
+    /// Let the user edit this message.
+    EditMessage(String),
+    /// Find the files that fit; [`Msg::Matched`] brings them.
+    MatchFiles(Wanted),
     Suspend,
     /// To the clipboard; [`Msg::Copied`] says what came of it.
     Copy(Copied),
@@ -216,6 +226,8 @@ pub struct Model {
     pub overlay: Option<Overlay>,
     pub keys: Arc<Keymap>,
     pub running: Option<Running>,
+    /// The user's own command that runs.
+    pub shell: Option<RunId>,
     /// Messages that wait behind the running turn.
     pub queued: Vec<String>,
     pub status: Status,
@@ -276,6 +288,7 @@ impl Model {
             overlay: None,
             keys: Arc::default(),
             running: None,
+            shell: None,
             queued: Vec::new(),
             status,
             review: None,

@@ -265,12 +265,23 @@ pub fn stop_job() -> io::Result<()> {
     Ok(())
 }
 
+/// What is handed to the editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edited {
+    Hunk,
+    Message,
+}
+
 /// Lets the user edit `text` with `editor` (a program and its arguments); the text they left.
-pub fn edit(editor: &str, text: &str) -> Result<String, String> {
+pub fn edit(editor: &str, text: &str, what: Edited) -> Result<String, String> {
+    let (word, suffix) = match what {
+        Edited::Hunk => ("hunk", ".diff"),
+        Edited::Message => ("message", ".md"),
+    };
     let run = || -> io::Result<Result<String, String>> {
         let mut file = tempfile::Builder::new()
-            .prefix("descant-hunk-")
-            .suffix(".diff")
+            .prefix(&format!("descant-{word}-"))
+            .suffix(suffix)
             .tempfile()?;
         file.write_all(text.as_bytes())?;
         file.flush()?;
@@ -289,17 +300,17 @@ pub fn edit(editor: &str, text: &str) -> Result<String, String> {
                 "the editor `{editor}` ended with {status}; nothing was changed"
             )));
         }
-        read_back(file.path())
+        read_back(file.path(), word)
     };
     run().unwrap_or_else(|error| {
         Err(format!(
-            "the hunk could not be handed to the editor: {error}"
+            "the {word} could not be handed to the editor: {error}"
         ))
     })
 }
 
 /// The path is read again, not the open file: many editors replace the file.
-fn read_back(path: &Path) -> io::Result<Result<String, String>> {
+fn read_back(path: &Path, word: &str) -> io::Result<Result<String, String>> {
     Ok(String::from_utf8(std::fs::read(path)?)
-        .map_err(|error| format!("the edited hunk is not UTF-8 ({error}); nothing was changed")))
+        .map_err(|error| format!("the edited {word} is not UTF-8 ({error}); nothing was changed")))
 }

@@ -199,6 +199,7 @@ impl Session {
             .filter(|effect| !matches!(effect, Effect::LoadGrammars | Effect::LookAtGit))
             .map(|effect| match effect {
                 Effect::Agent(AgentCommand::Submit(text)) => format!("submit {text:?}"),
+                Effect::Agent(AgentCommand::Shell(text)) => format!("shell {text:?}"),
                 Effect::Agent(AgentCommand::SetEffort(effort)) => {
                     format!("effort {}", effort.as_str())
                 }
@@ -215,6 +216,8 @@ impl Session {
                 Effect::Agent(command) => format!("{command:?}").to_lowercase(),
                 Effect::SaveHistory(text) => format!("history {text:?}"),
                 Effect::Edit(_) => "edit".to_owned(),
+                Effect::EditMessage(text) => format!("edit {text:?}"),
+                Effect::MatchFiles(wanted) => format!("match {:?}", wanted.query),
                 other => format!("{other:?}").to_lowercase(),
             })
             .collect()

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// Output of a running tool kept for the card; the model is told its own, capped share by the agent.
 const OUTPUT_LIMIT: usize = 64 * 1024;
 
+/// The tool of the user's own commands, as no tool of the model's can be called.
+pub const USER_SHELL: &str = "!";
+
 #[derive(Debug, Default)]
 pub struct Transcript {
     cells: Vec<Cell>,
@@ -255,6 +258,8 @@ impl Transcript {
         for cell in self.cells.iter_mut().rev() {
             match &mut cell.body {
                 Body::Answer { open, .. } | Body::Reasoning { open, .. } => *open = false,
+                // The user's own command runs on beside turns.
+                Body::Tool(card) if card.tool == USER_SHELL => {}
                 Body::Tool(card) if !matches!(card.state, ToolState::Done { .. }) => {
                     card.state = ToolState::Done {
                         status: ToolStatus::Failed,

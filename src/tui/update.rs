@@ -8,6 +8,7 @@ pub mod agent;
 pub(super) mod answers;
 pub(super) mod choices;
 mod command;
+mod composer;
 mod mouse;
 mod overlay;
 mod panes;
@@ -15,6 +16,7 @@ mod past;
 pub mod picker;
 mod review;
 mod search;
+mod shell;
 
 use super::keymap::{self, Action, Context};
 use super::layout;
@@ -41,10 +43,16 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
         Msg::Key(key) if key.kind == KeyEventKind::Release => out.dirty = Dirty::No,
         Msg::Key(key) => {
             self::key(model, key, &mut out);
+            composer::follow(model, &mut out);
             layout::measure_composer(model);
         }
         Msg::Paste(text) => {
             paste(model, &text, &mut out);
+            composer::follow(model, &mut out);
+            layout::measure_composer(model);
+        }
+        Msg::Prompt(text) => {
+            composer::prompt(model, &text, &mut out);
             layout::measure_composer(model);
         }
         Msg::Resize(width, height) => {
@@ -55,6 +63,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
         Msg::Agent(event) => {
             out.dirty = Dirty::Stream;
             agent::event(model, event, &mut out);
+            layout::measure_composer(model);
         }
         Msg::AgentGone => {
             model.running = None;
@@ -76,16 +85,22 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             out.dirty = Dirty::No;
             model.composer.load_history(older);
         }
-        Msg::Edited(Ok(text)) => {
-            if let Some(review) = &mut model.review {
-                review.edited(&text);
+        Msg::Edited(Ok(text)) => match &mut model.review {
+            Some(review) => review.edited(&text),
+            None => {
+                composer::edited(model, &text);
+                layout::measure_composer(model);
             }
+        },
+        Msg::Edited(Err(problem)) => match &mut model.review {
+            Some(review) => review.message = Some(text::label(&problem)),
+            None => model.conversation.transcript.problem(&problem),
+        },
+        Msg::Matched(generation, matches) => {
+            composer::matched(model, generation, matches, &mut out);
+            layout::measure_composer(model);
         }
-        Msg::Edited(Err(problem)) => {
-            if let Some(review) = &mut model.review {
-                review.message = Some(text::label(&problem));
-            }
-        }
+        Msg::Keyboard => model.composer.shift_enter = true,
         Msg::Grammars(grammars) => model.colouring = Colouring::Ready(grammars),
         Msg::Themes(event) => choice::event(model, event),
         Msg::Focus(focused) => {
@@ -143,12 +158,12 @@ fn key(model: &mut Model, key: KeyEvent, out: &mut Update) {
         Focus::Composer => Context::Composer,
         Focus::Conversation | Focus::Reasoning => Context::Pane,
     };
-    if context == Context::Composer && popup_key(model, key, out) {
+    if context == Context::Composer && composer::first(model, key, out) {
         return;
     }
     match model.keys.lookup(context, &key) {
         Some(Action::ClearInterruptQuit) => ctrl_c(model, armed, out),
-        Some(action) => act(model, action, key, out),
+        Some(action) => act(model, action, out),
         None if context == Context::Composer => {
             model.composer.key(key);
             model.clock.typed = is_typed(&key).then_some(model.clock.now);
@@ -162,7 +177,7 @@ fn is_typed(key: &KeyEvent) -> bool {
     keymap::is_text(key) || key.code == KeyCode::Backspace
 }
 
-fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
+fn act(model: &mut Model, action: Action, out: &mut Update) {
     let in_pane = model.look.focus != Focus::Composer;
     let page = i64::from(focused_height(model).saturating_sub(1).max(1));
     match action {
@@ -171,13 +186,32 @@ fn act(model: &mut Model, action: Action, key: KeyEvent, out: &mut Update) {
                 command::submit(model, out);
             }
         }
-        Action::Newline => model.composer.newline(),
-        Action::HistoryPrevious => model.composer.up(),
-        Action::HistoryNext => model.composer.down(),
-        Action::DeleteToLineStart => model.composer.delete_to_line_start(),
+        Action::Newline
+        | Action::HistoryPrevious
+        | Action::HistoryNext
+        | Action::TakeBack
+        | Action::SearchHistory
+        | Action::WordLeft
+        | Action::WordRight
+        | Action::LineStart
+        | Action::LineEnd
+        | Action::TextStart
+        | Action::TextEnd
+        | Action::DeleteLeft
+        | Action::DeleteWordLeft
+        | Action::DeleteWordRight
+        | Action::DeleteToSpace
+        | Action::DeleteToLineStart
+        | Action::DeleteToLineEnd
+        | Action::Yank
+        | Action::UndoEdit
+        | Action::RedoEdit
+        | Action::UnfoldPaste
+        | Action::EditMessage => composer::act(model, action, out),
         Action::QuitWhenEmpty if model.composer.is_empty() => quit(out),
-        Action::QuitWhenEmpty => model.composer.key(key),
+        Action::QuitWhenEmpty => model.composer.delete(),
         Action::Interrupt if in_pane && (search::close(model) || panes::unselect(model)) => {}
+        Action::Interrupt if shell::interrupt(model, out) => {}
         Action::Interrupt if model.running.is_some() => interrupt(model, out),
         Action::Interrupt if model.look.focus == Focus::Composer => past::escape(model, out),
         Action::Interrupt | Action::FocusComposer => model.look.focus = Focus::Composer,
@@ -246,6 +280,8 @@ fn interrupt(model: &mut Model, out: &mut Update) {
 fn ctrl_c(model: &mut Model, armed: bool, out: &mut Update) {
     if !model.composer.is_empty() {
         model.composer.clear();
+    } else if shell::interrupt(model, out) {
+        // An interrupt of its own; the turn goes on.
     } else if armed {
         quit(out);
     } else {
@@ -282,27 +318,6 @@ fn focused_height(model: &Model) -> u16 {
         Focus::Composer | Focus::Conversation => areas.conversation.height,
         Focus::Reasoning => areas.reasoning.height,
     }
-}
-
-/// Keys of the completion popup; `false` when it is closed or leaves the key to the composer.
-fn popup_key(model: &mut Model, key: KeyEvent, out: &mut Update) -> bool {
-    let candidates = model.composer.completions();
-    let Some(last) = candidates.len().checked_sub(1) else {
-        return false;
-    };
-    let choice = model.composer.popup_choice.min(last);
-    match key.code {
-        KeyCode::Up => model.composer.popup_choice = choice.checked_sub(1).unwrap_or(last),
-        KeyCode::Down => model.composer.popup_choice = if choice == last { 0 } else { choice + 1 },
-        KeyCode::Esc => model.composer.close_popup(),
-        KeyCode::Tab => model.composer.set(&candidates[choice].text),
-        KeyCode::Enter if key.modifiers.is_empty() => {
-            model.composer.set(&candidates[choice].text);
-            command::submit(model, out);
-        }
-        _ => return false,
-    }
-    true
 }
 
 fn paste(model: &mut Model, text: &str, out: &mut Update) {

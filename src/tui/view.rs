@@ -4,6 +4,7 @@
 //! scrolling against the layout, the one thing about drawing that the model has to know.
 
 mod changes;
+mod composer;
 mod help;
 mod panes;
 mod picker;
@@ -12,18 +13,15 @@ mod status;
 mod themes;
 
 use super::glyphs;
-use super::layout::{self, Areas, PROMPT_WIDTH};
-use super::model::{Focus, Model};
+use super::layout::{self, Areas};
+use super::model::Model;
 use super::overlay::Overlay;
 use super::pane::{PaneCache, Search, Side, Style};
 use super::picker::Subject;
 use super::select::{self, Selection};
 use super::theme::{self, Theme};
-use super::wrap;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph};
 
 pub use picker::page as picker_page;
 
@@ -135,8 +133,8 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
         review::view(model, review, &cache.review, areas.overlay, frame);
     } else {
         panes::view(model, cache, &areas, frame);
-        composer(model, &areas, frame);
-        popup(model, &areas, frame);
+        composer::view(model, &areas, frame);
+        composer::popup(model, &areas, frame);
     }
     frame.render_widget(status::line(model, areas.status.width), areas.status);
     theme::paint(&model.theme, frame.buffer_mut());
@@ -159,105 +157,6 @@ fn clamp(areas: Areas, screen: Rect) -> Areas {
         status: areas.status.intersection(screen),
         overlay: areas.overlay.intersection(screen),
     }
-}
-
-fn composer(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
-    let theme = &model.theme;
-    let focused = model.look.focus == Focus::Composer;
-    frame.render_widget(panes::composer_rule(model, areas), areas.composer_rule);
-    if areas.composer.height == 0 {
-        return;
-    }
-    let sign = Rect {
-        width: PROMPT_WIDTH.min(areas.composer.width),
-        height: 1,
-        ..areas.composer
-    };
-    frame.render_widget(
-        Span::styled("\u{203a} ", if focused { theme.prompt } else { theme.dim }),
-        sign,
-    );
-    let text = Rect {
-        x: areas.composer.x + sign.width,
-        width: areas.composer.width - sign.width,
-        ..areas.composer
-    };
-    if text.width == 0 {
-        return;
-    }
-    let cursor = model.composer.render(text, frame.buffer_mut());
-    if model.composer.is_empty() {
-        let hint = if model.clock.quit_armed {
-            "Ctrl+C again quits"
-        } else if model.clock.escaped.is_some() {
-            "Esc again goes back to an earlier message"
-        } else if model.running.is_some() {
-            "Type the next message; Esc interrupts"
-        } else {
-            "Ask for a change, or / for commands"
-        };
-        frame.render_widget(
-            Span::styled(wrap::clip(hint, usize::from(text.width)), theme.dim),
-            text,
-        );
-    }
-    if focused {
-        frame.set_cursor_position(cursor);
-    }
-}
-
-/// The commands that fit what is typed, above the composer.
-fn popup(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
-    let candidates = model.composer.completions();
-    let room = usize::from(areas.composer_rule.y).min(8);
-    if candidates.is_empty() || model.look.focus != Focus::Composer || room == 0 {
-        return;
-    }
-    let theme = &model.theme;
-    let names = candidates
-        .iter()
-        .map(|c| wrap::width(&c.text))
-        .max()
-        .unwrap_or(0);
-    let docs = candidates
-        .iter()
-        .map(|c| wrap::width(c.doc))
-        .max()
-        .unwrap_or(0);
-    let width = (names + docs + 4).min(usize::from(areas.composer_rule.width));
-    let choice = model.composer.popup_choice.min(candidates.len() - 1);
-    let from = (choice + 1).saturating_sub(room);
-    let rows = candidates.len().min(room);
-    let lines: Vec<Line<'_>> = candidates
-        .iter()
-        .enumerate()
-        .skip(from)
-        .take(rows)
-        .map(|(n, c)| {
-            let mark = if n == choice { '\u{203a}' } else { ' ' };
-            let text = wrap::clip(&format!("{mark}{:<names$}  {} ", c.text, c.doc), width);
-            let pad = " ".repeat(width.saturating_sub(wrap::width(&text)));
-            Line::styled(
-                text + &pad,
-                if n == choice {
-                    theme.selected
-                } else {
-                    theme.popup
-                },
-            )
-        })
-        .collect();
-    let rows = u16::try_from(rows).unwrap_or(0);
-    let area = Rect {
-        x: 0,
-        y: areas.composer_rule.y - rows,
-        width: u16::try_from(width)
-            .unwrap_or(u16::MAX)
-            .min(areas.composer_rule.width),
-        height: rows,
-    };
-    frame.render_widget(Clear, area);
-    frame.render_widget(Paragraph::new(lines), area);
 }
 
 #[cfg(test)]

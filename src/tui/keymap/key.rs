@@ -48,7 +48,9 @@ pub fn name(key: &KeyEvent) -> String {
             (None, KeyCode::Char(c)) => {
                 // Shift is in the character already.
                 modifiers.remove(KeyModifiers::SHIFT);
-                if modifiers.contains(KeyModifiers::CONTROL) {
+                // Some terminals name the key, not the letter.
+                let shifted = key.modifiers.contains(KeyModifiers::SHIFT);
+                if modifiers.contains(KeyModifiers::CONTROL) || shifted {
                     c.to_uppercase().to_string()
                 } else {
                     c.to_string()

@@ -6,7 +6,7 @@ use super::super::review::Review;
 use super::super::transcript::{Body, Cell, DiffCard, ToolState};
 use super::past;
 use super::review::want_colours;
-use super::{answers, is_typing};
+use super::{answers, composer, is_typing, shell};
 use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
@@ -60,11 +60,16 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             });
         }
         AgentEvent::Queued { text } => model.queued.push(text::prose(&text).into_owned()),
-        AgentEvent::TakenBack { .. }
-        | AgentEvent::ShellStarted { .. }
-        | AgentEvent::ShellOutput { .. }
-        | AgentEvent::ShellFinished { .. }
-        | AgentEvent::Files(_) => {}
+        AgentEvent::TakenBack { text } => composer::taken_back(model, text),
+        AgentEvent::ShellStarted { run, command } => shell::started(model, run, &command),
+        AgentEvent::ShellOutput { run, text } => shell::output(model, run, &text),
+        AgentEvent::ShellFinished { run, end, elapsed } => {
+            shell::finished(model, run, end, elapsed);
+        }
+        AgentEvent::Files(list) => {
+            let wanted = model.composer.mentions.listed(list, model.clock.now);
+            out.effects.extend(wanted.map(Effect::MatchFiles));
+        }
         AgentEvent::History(event) => past::event(model, event, out),
         AgentEvent::Prefill { done, total } => activity(model, Activity::Prefill { done, total }),
         AgentEvent::ReasoningDelta(delta) => {
@@ -169,6 +174,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             if model.review.as_ref().is_some_and(|r| r.id == review) {
                 model.review = None;
             }
+            model.composer.mentions.files_changed();
         }
         AgentEvent::Context { used, limit } => model.status.context = Some((used, limit)),
         AgentEvent::Generation(usage) => {

@@ -7,7 +7,6 @@ use super::super::picker::{Picked, Picker, Row, Subject};
 use super::{act, command, overlay};
 use crate::agent::{ApprovalPolicy, ModelChoice};
 use crate::conversation::Effort;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Every command, and what else a key can do from everywhere.
 pub(super) fn open_palette(model: &mut Model) {
@@ -48,8 +47,7 @@ pub(super) fn command(model: &mut Model, picked: Picked, out: &mut Update) {
     }
     let action = everywhere(model).find(|(action, _, _)| action.name() == name);
     if let Some((action, _, _)) = action {
-        let no_key = KeyEvent::new(KeyCode::Null, KeyModifiers::NONE);
-        act(model, action, no_key, out);
+        act(model, action, out);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::command::{self, Command};
 use super::super::model::{Effect, Focus, Model, Update};
 use super::super::theme::choice;
-use super::{choices, overlay, panes, quit};
+use super::{choices, composer, overlay, panes, quit};
 use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
 
@@ -22,11 +22,7 @@ pub(super) fn submit(model: &mut Model, out: &mut Update) {
             .conversation
             .transcript
             .problem(&text::prose(&problem)),
-        None => {
-            let text = model.composer.take();
-            out.effects.push(Effect::SaveHistory(text.clone()));
-            out.effects.push(Effect::Agent(AgentCommand::Submit(text)));
-        }
+        None => composer::send(model, out),
     }
     model.conversation.follow_tail();
 }

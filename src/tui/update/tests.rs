@@ -276,7 +276,7 @@ fn a_megabyte_pasted_is_sent_whole_and_costs_no_screen() {
     let mut session = Session::new(80, 24);
     let paste = "x".repeat(1 << 20);
     session.send(Msg::Paste(paste.clone()));
-    assert_eq!(session.model.composer.rows, 1);
+    assert_eq!(session.model.composer.rows(), 1);
     session.keys("!<Enter>");
     assert!(
         matches!(&session.effects[1], Effect::Agent(AgentCommand::Submit(text)) if *text == paste.clone() + "!")

@@ -68,11 +68,18 @@ fn queued(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
         .queued
         .iter()
         .take(usize::from(areas.queued.height))
-        .map(|q| {
+        .enumerate()
+        .map(|(n, q)| {
             let first = q.lines().next().unwrap_or_default();
+            // Of more than fit, the last is not among those shown.
+            let back = if n + 1 == model.queued.len() {
+                "  (Alt+Up takes it back)"
+            } else {
+                ""
+            };
             Line::styled(
                 wrap::clip(
-                    &format!("  queued: {first}"),
+                    &format!("  queued: {first}{back}"),
                     usize::from(areas.queued.width),
                 ),
                 model.theme.dim,

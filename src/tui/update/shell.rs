@@ -1,0 +1,58 @@
+//! The user's own commands: their cards, and their interrupt.
+
+use super::super::model::{Effect, Model, Update};
+use super::super::transcript::{ToolState, USER_SHELL};
+use crate::agent::{AgentCommand, RunId, ShellEnd, ToolStatus};
+use crate::conversation::CallId;
+use crate::text;
+use std::time::Duration;
+
+/// Cards are found by their call; the model's calls count from 1, these from the other end.
+fn card(run: RunId) -> CallId {
+    CallId(u64::MAX - run.0)
+}
+
+pub fn started(model: &mut Model, run: RunId, command: &str) {
+    model.shell = Some(run);
+    let transcript = &mut model.conversation.transcript;
+    transcript.tool(card(run), USER_SHELL, |card| {
+        card.summary = format!("{USER_SHELL} {}", text::label(command));
+        card.state = ToolState::Running;
+    });
+    model.conversation.follow_tail();
+}
+
+pub fn output(model: &mut Model, run: RunId, text: &str) {
+    let transcript = &mut model.conversation.transcript;
+    transcript.tool(card(run), USER_SHELL, |card| card.append_output(text));
+}
+
+pub fn finished(model: &mut Model, run: RunId, end: ShellEnd, elapsed: Duration) {
+    model.shell = None;
+    model.composer.mentions.files_changed();
+    let (status, exit_code) = match end {
+        ShellEnd::Exited(0) => (ToolStatus::Completed, Some(0)),
+        ShellEnd::Exited(code) => (ToolStatus::Failed, Some(code)),
+        ShellEnd::Interrupted | ShellEnd::Failed => (ToolStatus::Failed, None),
+    };
+    let transcript = &mut model.conversation.transcript;
+    transcript.tool(card(run), USER_SHELL, |card| {
+        if end == ShellEnd::Interrupted {
+            card.append_output("[interrupted]\n");
+        }
+        card.state = ToolState::Done {
+            status,
+            exit_code,
+            elapsed,
+        };
+    });
+}
+
+/// Stops the command that runs; `false` when none does.
+pub fn interrupt(model: &Model, out: &mut Update) -> bool {
+    if model.shell.is_some() {
+        out.effects
+            .push(Effect::Agent(AgentCommand::InterruptShell));
+    }
+    model.shell.is_some()
+}
