@@ -216,7 +216,7 @@ fn the_palette_knows_every_command_and_its_keys() {
         "{screen}"
     );
     // By what it does.
-    session.keys("went wrong");
+    session.keys("zzqqxx");
     assert_eq!(session.model.picker.as_ref().unwrap().shown().len(), 0);
     session.keys("<Ctrl+U>journal<Ctrl+U>works on this machine<Enter>");
     assert_eq!(session.took(), ["inquire(checkup)"]);
