@@ -11,9 +11,26 @@ pub struct Pty {
     parser: Arc<Mutex<vt100::Parser>>,
     /// Everything that came, for tests of modes.
     bytes: Arc<Mutex<Vec<u8>>>,
-    writer: Box<dyn Write + Send>,
+    typed: Box<dyn Fn(Vec<u8>) + Send>,
     master: Box<dyn MasterPty + Send>,
     pub child: Box<dyn Child + Send + Sync>,
+}
+
+/// Hands on what it gets after `delay`, in order; at once without one.
+fn delayed(
+    delay: Duration,
+    mut take: impl FnMut(Vec<u8>) + Send + 'static,
+) -> Box<dyn Fn(Vec<u8>) + Send> {
+    let (sender, receiver) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+    std::thread::spawn(move || {
+        while let Ok((due, bytes)) = receiver.recv() {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            take(bytes);
+        }
+    });
+    Box::new(move |bytes| {
+        let _ = sender.send((Instant::now() + delay, bytes));
+    })
 }
 
 impl Pty {
@@ -29,6 +46,42 @@ impl Pty {
         args: &[&str],
         variables: &[(&str, &str)],
     ) -> Pty {
+        let program = env!("CARGO_BIN_EXE_descant");
+        Pty::program_in(bench, rows, cols, program, args, variables)
+    }
+
+    /// Another program in the same surroundings: a shell, a multiplexer.
+    pub fn program(bench: &Bench, rows: u16, cols: u16, program: &str, args: &[&str]) -> Pty {
+        Pty::program_in(bench, rows, cols, program, args, &[])
+    }
+
+    pub fn program_in(
+        bench: &Bench,
+        rows: u16,
+        cols: u16,
+        program: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Pty {
+        let mut command = CommandBuilder::new(program);
+        command.args(args);
+        Pty::of(bench, (rows, cols), command, variables, Duration::ZERO)
+    }
+
+    /// A terminal at the end of a long line: what either side sends arrives after `delay`.
+    pub fn far(bench: &Bench, rows: u16, cols: u16, args: &[&str], delay: Duration) -> Pty {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_descant"));
+        command.args(args);
+        Pty::of(bench, (rows, cols), command, &[], delay)
+    }
+
+    fn of(
+        bench: &Bench,
+        (rows, cols): (u16, u16),
+        mut command: CommandBuilder,
+        variables: &[(&str, &str)],
+        delay: Duration,
+    ) -> Pty {
         let size = PtySize {
             rows,
             cols,
@@ -36,8 +89,6 @@ impl Pty {
             pixel_height: 0,
         };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_descant"));
-        command.args(args);
         command.cwd(bench.work());
         for (name, value) in bench.environment() {
             command.env(name, value);
@@ -67,26 +118,32 @@ impl Pty {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (screen, all) = (Arc::clone(&parser), Arc::clone(&bytes));
+        let shown = delayed(delay, move |bytes: Vec<u8>| {
+            screen.lock().unwrap().process(&bytes);
+            all.lock().unwrap().extend_from_slice(&bytes);
+        });
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
-                screen.lock().unwrap().process(&buffer[..n]);
-                all.lock().unwrap().extend_from_slice(&buffer[..n]);
+                shown(buffer[..n].to_vec());
             }
         });
-        let writer = pair.master.take_writer().unwrap();
+        let mut writer = pair.master.take_writer().unwrap();
+        let typed = delayed(delay, move |bytes: Vec<u8>| {
+            // A program that is gone reads nothing any more.
+            let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
+        });
         Pty {
             parser,
             bytes,
-            writer,
+            typed,
             master: pair.master,
             child,
         }
     }
 
     pub fn send(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
+        (self.typed)(keys.as_bytes().to_vec());
     }
 
     pub fn screen(&self) -> String {
