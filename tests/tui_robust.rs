@@ -66,7 +66,8 @@ fn twenty_columns_and_five_rows_are_enough_to_talk() {
     pty.send("hello");
     pty.wait_for("hello");
     pty.send("\r");
-    pty.wait_for("DONE");
+    // Under the answer, which two rows of conversation have no room for: what the turn took.
+    pty.wait_for("tokens");
     pty.send("\x04");
     assert_eq!(pty.wait_exit(), 0);
 }
