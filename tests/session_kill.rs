@@ -117,7 +117,8 @@ fn records_are_the_owners_alone_under_any_umask() {
     use std::os::unix::fs::PermissionsExt;
     for umask in ["000", "022", "077", "277"] {
         let bench = Bench::new();
-        let model = bench.scripted(&script());
+        let answer = r#"{"generations": [{"text": "<|channel|>final<|message|>Yes.<|return|>"}]}"#;
+        let model = bench.scripted(answer);
         let mut shell = std::process::Command::new("sh");
         let program = env!("CARGO_BIN_EXE_descant");
         let line = format!("umask {umask} && exec {program} --once hello -m {model}");
