@@ -76,7 +76,15 @@ struct UsageError(String);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // It repeats what was typed, which may be a file's name.
+        Err(error) if error.use_stderr() => {
+            stderr_line(text::visible(&error.to_string()).trim_end());
+            return Exit::Usage.into();
+        }
+        Err(help) => help.exit(),
+    };
     let color = Streams::new(args.common.color, no_color(), term().as_deref()).stderr_color;
     let exit = match run(args) {
         Ok(exit) => exit,

@@ -162,6 +162,42 @@ pub fn exact_with_origin(text: &str) -> (String, Vec<usize>) {
     (out, origin)
 }
 
+/// [`exact`] for a text of several lines, as a diff on a terminal.
+pub fn exact_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix('\n') {
+            Some(line) => {
+                out.push_str(&exact(line));
+                out.push('\n');
+            }
+            None => out.push_str(&exact(line)),
+        }
+    }
+    out
+}
+
+/// JSON that means the same and holds no character that a terminal could act on or that cannot be seen.
+pub fn json(json: &str) -> Cow<'_, str> {
+    let stays = |c| matches!(class(c), Class::Plain | Class::Newline | Class::Tab);
+    if json.chars().all(stays) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if stays(c) {
+            out.push(c);
+        } else {
+            // Such a character can only be inside of a string.
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// What a user pastes or a history file holds, cleaned to what the composer can hold and send: newlines
 /// and tabs stay, control, bidi, tag and zero-width characters are dropped, joiners stay.
 pub fn typed(text: &str) -> String {
@@ -273,6 +309,16 @@ mod tests {
             // In a review two different characters never look like nothing.
             assert!(!exact(&text).is_empty());
         }
+    }
+
+    #[test]
+    fn json_means_the_same_without_what_acts() {
+        let text = "a\u{9b}b\u{202e}c\u{e0041}d\u{7f}e\u{fe0f}\u{1b}f\tg\n漢";
+        let raw = serde_json::json!({ text: text }).to_string();
+        let escaped = json(&raw);
+        assert!(!escaped.chars().any(|c| c.is_control() || is_unsafe(c)));
+        let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
+        assert_eq!(back, serde_json::json!({ text: text }));
     }
 
     #[test]

@@ -6,14 +6,16 @@
 //!
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
 //! - [`composer`], [`transcript`], [`pane`], [`picker`], [`mod@review`]: the parts of the model
-//! - [`layout`], [`split`], [`paint`], [`view`], [`cells`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
+//! - [`layout`], [`split`], [`paint`], [`view`], [`cells`], [`mod@ansi`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
 //! - [`select`], [`copying`], [`clipboard`]: what is copied, and how it leaves us
 //! - [`glyphs`]: signs where the terminal has no Unicode
 //! - [`linear`]: the interface in lines, for screen readers
 //! - [`announce`], [`git`]: what is said outside the screen, and what is asked of the work tree
+//! - [`links`], [`mod@plain`]: links for the terminal, text without markup
 //! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
 mod announce;
+mod ansi;
 mod cells;
 mod clipboard;
 mod clock;
@@ -23,6 +25,8 @@ mod copying;
 mod diff;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod escapes;
 mod event_loop;
 mod files;
 pub mod git;
@@ -32,6 +36,7 @@ mod input;
 mod keymap;
 mod layout;
 mod linear;
+mod links;
 mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
@@ -39,6 +44,7 @@ mod overlay;
 mod paint;
 mod pane;
 mod picker;
+mod plain;
 mod preview;
 mod probe;
 mod review;
@@ -220,6 +226,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         ask: (hints.term != "dumb").then_some(background_matters),
         prompt: options.prompt,
         first: vec![Effect::LookAtGit],
+        links: links::supported(&hints.term, std::env::var_os("TMUX").is_some()),
     };
     Ok((model, loop_options))
 }

@@ -69,7 +69,7 @@ fn source(file: Option<&Path>) -> anyhow::Result<String> {
 fn print_diff(setup: &Setup, plan: &Plan) -> anyhow::Result<Exit> {
     let mut diff = plan.unified_diff();
     if setup.streams.stdout_terminal {
-        diff = text::visible(&diff).into_owned();
+        diff = text::exact_lines(&diff);
     }
     stdout_text(&paint_diff(setup.streams.stdout_color, &diff))?;
     Ok(Exit::Done)

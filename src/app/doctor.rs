@@ -32,7 +32,8 @@ fn bad(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -
 pub async fn run(setup: &Setup, json: bool) -> anyhow::Result<Exit> {
     let checks = checks(setup).await;
     if json {
-        stdout_text(&format!("{}\n", serde_json::json!({ "checks": checks })))?;
+        let report = serde_json::json!({ "checks": checks }).to_string();
+        stdout_text(&format!("{}\n", text::json(&report)))?;
         return Ok(Exit::Done);
     }
     let color = setup.streams.stdout_color;

@@ -5,6 +5,7 @@ use crate::agent::ModelChoice;
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_line, stdout_text};
 use crate::engine::models::{ModelPlaces, ModelSource, SHORT_NAMES, resolve};
+use crate::text;
 use anyhow::{Context, bail};
 use hf_hub::api::tokio::ApiBuilder;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,10 @@ use std::path::{Path, PathBuf};
 pub fn list(places: &ModelPlaces) -> anyhow::Result<Exit> {
     let mut out = String::new();
     for model in found(places) {
-        out.push_str(&format!("{}\t{}\n", model.name, model.place));
+        let (name, place) = (text::label(&model.name), text::label(&model.place));
+        out.push_str(&format!("{name}\t{place}\n"));
     }
-    stdout_text(&crate::text::visible(&out))?;
+    stdout_text(&out)?;
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         stderr_line(
             "This build has no acceleration; GPT-OSS needs one with --features cuda or --features metal.",
@@ -86,16 +88,17 @@ pub async fn pull(name: &str, setup: &Setup) -> anyhow::Result<Exit> {
         bail!("{id} has no safetensors files; Descant runs none other");
     }
     for (number, file) in wanted.iter().enumerate() {
-        stderr_line(&format!(
+        stderr_line(&text::label(&format!(
             "{id}: {file} ({} of {})",
             number + 1,
             wanted.len()
-        ));
+        )));
         repo.get(file).await.with_context(|| {
             format!("the download of {file} broke off; run the command again, it goes on with the files that are missing")
         })?;
     }
-    stdout_text(&format!("{id} is ready: descant -m {name}\n"))?;
+    let ready = text::label(&format!("{id} is ready: descant -m {name}"));
+    stdout_text(&format!("{ready}\n"))?;
     Ok(Exit::Done)
 }
 

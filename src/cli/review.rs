@@ -182,7 +182,7 @@ fn show(
         paint(color, Style::Cyan, &format!("{} @@", hunk.range()))
     )?;
     for line in &hunk.lines {
-        let line_text = text::visible(&line.text);
+        let line_text = text::exact(&line.text);
         let painted = match line.kind {
             LineKind::Context => format!(" {line_text}"),
             LineKind::Removed => paint(color, Style::Red, &format!("-{line_text}")),
@@ -195,12 +195,12 @@ fn show(
 
 fn title(file: &FilePlan) -> String {
     use crate::patch::ChangeKind::{Add, Delete, Move, Update};
-    let path = text::visible(file.path.as_str());
+    let path = text::exact(file.path.as_str());
     match (file.kind, &file.target) {
         (Add, _) => format!("new file {path}"),
         (Delete, _) => format!("delete {path}"),
-        (Move, Some(to)) => format!("move {path} to {}", text::visible(to.as_str())),
-        (Update | Move, _) => path.into_owned(),
+        (Move, Some(to)) => format!("move {path} to {}", text::exact(to.as_str())),
+        (Update | Move, _) => path,
     }
 }
 

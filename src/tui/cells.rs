@@ -14,6 +14,7 @@ use crate::patch::{Decision, FilePlan};
 use crate::text;
 use ratatui::style::Style as TextStyle;
 use ratatui::text::Span;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Lines of a card before it is folded.
@@ -118,7 +119,13 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
         // What is being written: the latest lines, as it grows.
         ToolState::Writing => match &card.preview {
             Some(patch) => out.extend(preview::sources(patch, theme, unfolded)),
-            None => out.extend(folded(&card.arguments, 0, false, unfolded, theme)),
+            None => {
+                let line = |line: Range<usize>| {
+                    let text = card.arguments.get(line).unwrap_or_default();
+                    vec![Span::styled(text.to_owned(), theme.output)]
+                };
+                out.extend(folded(&card.arguments, 0, false, unfolded, theme, line));
+            }
         },
         ToolState::Running | ToolState::Done { .. } => {
             // Code is worth seeing next to what it printed; a patch has its review, the rest its summary.
@@ -140,7 +147,9 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
                     out.push(bar(format!("{lines} {word}"), theme.dim, theme));
                 }
             } else {
-                out.extend(folded(&card.output, card.dropped, true, unfolded, theme));
+                let line = |line| card.output.spans(line, theme.output, theme);
+                let dropped = card.dropped;
+                out.extend(folded(&card.output, dropped, true, unfolded, theme, line));
             }
         }
     }
@@ -178,9 +187,21 @@ fn code(text: &str, unfolded: bool, theme: &Theme) -> Vec<Source> {
     out
 }
 
-/// The last lines of `text`, and how many are above them.
-fn folded(text: &str, dropped: usize, hint: bool, unfolded: bool, theme: &Theme) -> Vec<Source> {
-    let lines: Vec<&str> = text.trim_end().lines().collect();
+/// The last lines of `text`, drawn by `line`, and how many are above them.
+fn folded(
+    text: &str,
+    dropped: usize,
+    hint: bool,
+    unfolded: bool,
+    theme: &Theme,
+    line: impl Fn(Range<usize>) -> Vec<Span<'static>>,
+) -> Vec<Source> {
+    let mut lines: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    for text in text.trim_end().split_inclusive('\n') {
+        lines.push(at..at + text.trim_end_matches('\n').len());
+        at += text.len();
+    }
     let from = if unfolded {
         0
     } else {
@@ -199,12 +220,11 @@ fn folded(text: &str, dropped: usize, hint: bool, unfolded: bool, theme: &Theme)
             theme,
         ));
     }
-    out.extend(
-        lines
-            .iter()
-            .skip(from)
-            .map(|l| bar((*l).to_owned(), theme.output, theme)),
-    );
+    out.extend(lines.into_iter().skip(from).map(|range| {
+        let mut source = bar(String::new(), theme.output, theme);
+        source.spans = line(range);
+        source
+    }));
     out
 }
 

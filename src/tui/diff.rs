@@ -13,6 +13,7 @@ use crate::patch::{ChangeKind, FilePlan, Hunk, LineKind};
 use crate::text;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+pub use words::token_style;
 use words::{CodeLine, Words};
 
 /// In a longer run of changed lines, the lines rarely belong to one another.

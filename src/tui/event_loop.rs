@@ -57,6 +57,8 @@ pub struct Options {
     /// Ask the terminal about itself; whether its background matters.
     pub ask: Option<bool>,
     pub prompt: Option<String>,
+    /// The terminal can be sent links.
+    pub links: bool,
     /// What the model asked for before there was a loop.
     pub first: Vec<Effect>,
 }
@@ -128,6 +130,9 @@ pub async fn run(
         searched: Arc::default(),
         quit: false,
     };
+    if options.links {
+        this.screen.enable_links();
+    }
     this.draw()?;
     this.input = match options.ask {
         Some(background) => {

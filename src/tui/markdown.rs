@@ -1,394 +1,338 @@
 //! Markdown as the model writes it, to styled lines, incrementally.
 //!
-//! Blocks are cut here (blank lines, code fences), their insides are pulldown-cmark's. Headings, lists,
-//! quotes, fences, inline code, emphasis and links are drawn; everything else stays as it was written, so
-//! no text is lost. The one thing to know: [`Markdown::advance`] freezes a block only when no later text
-//! can change it, so that a stream costs its tail and equals a rendering from the start.
+//! Blocks are read here, line by line, as CommonMark says (with GFM's tables and tasks); their insides are
+//! pulldown-cmark's. What no rule draws stays as it was written, so no text is lost. The one thing to know: a line
+//! is read once. What is still open (a paragraph, a table) is kept in the state and drawn by [`Markdown::tail`] on a
+//! copy; it is bounded, because a long paragraph is cut where nothing is open and a long table has its widths fixed.
+//! So a delta costs the same however long its block is, and a stream equals a rendering from the start.
 
+mod block;
+mod code;
+mod container;
+mod draw;
+mod inline;
+mod long;
+mod table;
+
+use super::links::Links;
+use super::syntax::Grammars;
 use super::theme::Theme;
-use super::wrap::Source;
-use crate::text;
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
-use ratatui::style::Style;
-use ratatui::text::Span;
+use super::wrap::{self, Source};
+use block::{Fence, Start};
+use code::Colours;
+pub use code::piece;
+use container::Container;
+use std::borrow::Cow;
+use table::Table;
 
-/// How far a text is rendered for good.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Markdown {
-    /// Bytes of the text that are frozen.
-    pub frozen: usize,
-    fence: Option<Fence>,
-    /// Blank lines were passed since the last block, so the next one gets a gap.
-    gap: bool,
-    started: bool,
+/// A longer line is a paragraph or code, whatever else it looks like, and is read in pieces.
+const LONG: usize = 4096;
+
+/// How to draw.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'t> {
+    pub theme: &'t Theme,
+    pub links: &'t Links,
+    pub grammars: Option<&'t Grammars>,
+    pub columns: usize,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Fence {
-    mark: char,
-    length: usize,
-    indent: usize,
+/// How far a text was read, and what is open there.
+#[derive(Debug, Clone, Default)]
+pub struct Markdown {
+    /// Bytes that were read.
+    read: usize,
+    containers: Vec<Container>,
+    leaf: Leaf,
+    /// Blank lines were passed since the last block, in so many containers: the next one gets a gap.
+    gap: Option<usize>,
+    started: bool,
+    /// The line so far is a part of a long one.
+    within: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+enum Leaf {
+    #[default]
+    None,
+    Paragraph {
+        text: String,
+        joins: Joins,
+    },
+    Fence {
+        fence: Fence,
+        colours: Colours,
+    },
+    /// Code by indentation, and the blank lines since.
+    Indented {
+        blanks: usize,
+    },
+    Table(Table),
+}
+
+/// How a paragraph's text goes on from what was drawn of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Joins {
+    Nothing,
+    Line,
+    Row,
 }
 
 impl Markdown {
     /// Renders what can no longer change to `out` and moves past it.
-    pub fn advance(&mut self, text: &str, theme: &Theme, out: &mut Vec<Source>) {
-        self.run(text, false, theme, out);
-    }
-
-    /// Renders the rest, whose end is the end of the text so far. `self` is not moved: the next call of
-    /// `advance` must find the frozen state.
-    pub fn tail(&self, text: &str, theme: &Theme, out: &mut Vec<Source>) {
-        self.clone().run(text, true, theme, out);
-    }
-
-    fn run(&mut self, text: &str, end_is_final: bool, theme: &Theme, out: &mut Vec<Source>) {
-        let mut position = self.frozen;
-        // Start and end of the block being gathered.
-        let mut block: Option<(usize, usize)> = None;
-        let mut blank_after = false;
-        while let Some(rest) = text.get(position..).filter(|r| !r.is_empty()) {
-            let (line, complete) = match rest.find('\n') {
-                Some(at) => (rest.get(..at).unwrap_or(rest), true),
-                None => (rest, false),
+    pub fn advance(&mut self, text: &str, look: Look<'_>, out: &mut Vec<Source>) {
+        while let Some(rest) = text.get(self.read..).filter(|rest| !rest.is_empty()) {
+            let Some(at) = rest.find('\n') else {
+                self.read += self.part(rest, look, out);
+                return;
             };
-            let next = position + line.len() + usize::from(complete);
-            if let Some(fence) = &self.fence {
-                if !complete && !end_is_final {
-                    return;
-                }
-                if fence.closes(line) {
-                    self.fence = None;
-                } else {
-                    out.push(code_line(line, fence.indent, theme));
-                }
-                self.frozen = next;
-            } else if line.trim().is_empty() {
-                if !complete && !end_is_final {
-                    return;
-                }
-                match block {
-                    Some(_) => blank_after = true,
-                    None => {
-                        self.gap |= self.started;
-                        self.frozen = next;
-                    }
-                }
+            self.line(rest.get(..at).unwrap_or(rest), look, out);
+            self.read += at + 1;
+        }
+    }
+
+    /// Renders the rest, whose end is the end of the text so far, on a copy: the next call of `advance` must find
+    /// the state of before.
+    pub fn tail(&self, text: &str, look: Look<'_>, out: &mut Vec<Source>) {
+        let mut copy = self.clone();
+        copy.advance(text, look, out);
+        if let Some(rest) = text
+            .get(copy.read..)
+            .filter(|rest| !rest.is_empty() || copy.within)
+        {
+            copy.line(rest, look, out);
+        }
+        copy.close(look, out);
+        copy.leave_containers(0, look, out);
+    }
+
+    fn line(&mut self, line: &str, look: Look<'_>, out: &mut Vec<Source>) {
+        let mut line = Cow::Borrowed(line);
+        if !self.within && line.len() > LONG {
+            let taken = self.begin_long(&line, look, out);
+            line = Cow::Owned(line.get(taken..).unwrap_or("").to_owned());
+        }
+        if self.within {
+            let taken = self.more(&line, look, out);
+            self.end_long(line.get(taken..).unwrap_or(""), look, out);
+            self.within = false;
+            return;
+        }
+        let verbatim = matches!(self.leaf, Leaf::Fence { .. }) && self.containers.is_empty();
+        let line = if verbatim { line } else { untabbed(line) };
+        let (matched, rest) = self.matched(&line);
+        let all = matched == self.containers.len();
+        if let (Leaf::Fence { fence, colours }, true) = (&mut self.leaf, all) {
+            if fence.closes(rest) {
+                self.leaf = Leaf::None;
             } else {
-                // A block is over at a blank line that no indented line follows.
-                if let (Some((from, to)), true) = (block, blank_after)
-                    && !line.starts_with([' ', '\t'])
-                {
-                    self.block(text.get(from..to).unwrap_or(""), theme, out);
-                    self.gap = true;
-                    self.frozen = position;
-                    block = None;
+                let source = colours.line(fence.inside(rest), look);
+                self.emit_code(source, look, out);
+            }
+        } else if rest.trim().is_empty() {
+            self.blank(matched, look, out);
+        } else if !(all && self.goes_on(rest, look, out)) {
+            self.begin(matched, rest, look, out);
+        }
+    }
+
+    /// How many containers the line is in, and what they leave of it.
+    fn matched<'l>(&self, line: &'l str) -> (usize, &'l str) {
+        let mut rest = line;
+        for (number, container) in self.containers.iter().enumerate() {
+            let inside = match container {
+                Container::Quote => (block::indent(rest) < 4)
+                    .then(|| rest.trim_start_matches(' ').strip_prefix('>'))
+                    .flatten()
+                    .map(|rest| rest.strip_prefix(' ').unwrap_or(rest)),
+                Container::Item { item, .. } => (block::indent(rest) >= item.offset
+                    || rest.trim().is_empty())
+                .then(|| block::dedent(rest, item.offset)),
+            };
+            match inside {
+                Some(inside) => rest = inside,
+                None => return (number, rest),
+            }
+        }
+        (self.containers.len(), rest)
+    }
+
+    fn blank(&mut self, matched: usize, look: Look<'_>, out: &mut Vec<Source>) {
+        if let (Leaf::Indented { blanks }, true) =
+            (&mut self.leaf, matched == self.containers.len())
+        {
+            *blanks += 1;
+            return;
+        }
+        self.close(look, out);
+        self.leave_containers(matched, look, out);
+        if self.started {
+            self.gap = Some(matched);
+        }
+    }
+
+    /// Takes a line that goes on with the open block, in all of its containers.
+    fn goes_on(&mut self, line: &str, look: Look<'_>, out: &mut Vec<Source>) -> bool {
+        match &mut self.leaf {
+            Leaf::None | Leaf::Fence { .. } => false,
+            Leaf::Indented { blanks } => {
+                if block::indent(line) < 4 {
+                    return false;
                 }
-                if !complete && !end_is_final {
+                for _ in 0..std::mem::take(blanks) {
+                    self.emit_code(code::plain("", look.theme), look, out);
+                }
+                self.emit_code(code::plain(block::dedent(line, 4), look.theme), look, out);
+                true
+            }
+            Leaf::Table(table) => {
+                if !line.contains('|') || block::start(line, true).is_some() {
+                    return false;
+                }
+                table.row(line);
+                if table.is_measured() {
+                    self.draw_table(look, out);
+                }
+                true
+            }
+            Leaf::Paragraph { text, joins } => {
+                if let (Some(depth), Joins::Nothing) = (block::underline(line), *joins) {
+                    let text = std::mem::take(text);
+                    self.leaf = Leaf::None;
+                    self.heading(depth, &text, look, out);
+                    return true;
+                }
+                let (before, head) = text.rsplit_once('\n').unwrap_or(("", text));
+                let Some(table) = Table::begins(head, line) else {
+                    return false;
+                };
+                let cut = before.len();
+                text.truncate(cut);
+                if cut > 0 || *joins != Joins::Nothing {
+                    self.close(look, out);
+                }
+                self.leaf = Leaf::Table(table);
+                true
+            }
+        }
+    }
+
+    /// Takes a line that begins a block, or goes on with a paragraph.
+    fn begin(&mut self, matched: usize, line: &str, look: Look<'_>, out: &mut Vec<Source>) {
+        let paragraph = matches!(self.leaf, Leaf::Paragraph { .. });
+        let interrupts = paragraph && matched == self.containers.len();
+        let mut start = block::start(line, interrupts);
+        if paragraph && matches!(start, None | Some(Start::Indented(_))) {
+            return self.paragraph(line, look, out);
+        }
+        self.close(look, out);
+        let mut sibling = self.containers.get(matched).cloned();
+        self.leave_containers(matched, look, out);
+        let mut line = line;
+        loop {
+            match start {
+                Some(Start::Quote { rest }) => {
+                    self.containers.push(Container::Quote);
+                    line = rest;
+                }
+                Some(Start::Item { item, rest }) => {
+                    self.containers.push(Container::item(item, sibling.take()));
+                    line = rest;
+                }
+                Some(Start::Heading { depth, text }) => {
+                    return self.heading(depth, text, look, out);
+                }
+                Some(Start::Fence(fence)) => {
+                    self.leave_gap(look, out);
+                    let colours = Colours::of(&fence.language, look.grammars);
+                    if let Some(info) = fence.more.clone() {
+                        let info = Source::plain(info, look.theme.dim).verbatim();
+                        self.emit_code(info, look, out);
+                    }
+                    self.leaf = Leaf::Fence { fence, colours };
                     return;
                 }
-                if let Some(fence) = Fence::opens(line) {
-                    if let Some((from, to)) = block.take() {
-                        self.block(text.get(from..to).unwrap_or(""), theme, out);
-                        self.gap = blank_after;
-                    }
-                    self.leave_gap(out);
-                    self.fence = Some(fence);
-                    self.frozen = next;
-                } else {
-                    block = Some((block.map_or(position, |(from, _)| from), next));
+                Some(Start::Rule) => {
+                    self.leave_gap(look, out);
+                    let rule = "\u{2500}".repeat(self.inner(look).columns.min(40));
+                    return self.emit(Source::plain(rule, look.theme.rule), look.theme, out);
                 }
-                blank_after = false;
+                Some(Start::Indented(line)) => {
+                    self.leave_gap(look, out);
+                    self.leaf = Leaf::Indented { blanks: 0 };
+                    return self.emit_code(code::plain(line, look.theme), look, out);
+                }
+                None if line.trim().is_empty() => return,
+                None => return self.paragraph(line, look, out),
             }
-            position = next;
-        }
-        if end_is_final && let Some((from, to)) = block {
-            self.block(text.get(from..to).unwrap_or(""), theme, out);
-            self.frozen = position;
+            sibling = None;
+            start = block::start(line, false);
         }
     }
 
-    fn leave_gap(&mut self, out: &mut Vec<Source>) {
-        if std::mem::take(&mut self.gap) && self.started {
-            out.push(Source::default());
+    /// More text for the open paragraph, or for a new one.
+    fn paragraph(&mut self, line: &str, look: Look<'_>, out: &mut Vec<Source>) {
+        let line = line.trim_start();
+        match &mut self.leaf {
+            Leaf::Paragraph { text, .. } => {
+                text.push('\n');
+                text.push_str(line);
+            }
+            Leaf::None | Leaf::Fence { .. } | Leaf::Indented { .. } | Leaf::Table(_) => {
+                self.leaf = Leaf::Paragraph {
+                    text: line.to_owned(),
+                    joins: Joins::Nothing,
+                };
+            }
         }
-        self.started = true;
+        self.cut(look, out);
     }
 
-    fn block(&mut self, text: &str, theme: &Theme, out: &mut Vec<Source>) {
-        self.leave_gap(out);
-        render_block(text, theme, out);
+    /// Draws for good what of a long paragraph can be.
+    fn cut(&mut self, look: Look<'_>, out: &mut Vec<Source>) {
+        while let Leaf::Paragraph { text, joins } = &mut self.leaf
+            && let Some(at) = inline::cut(text)
+        {
+            let rest = text.split_off(at);
+            let done = std::mem::replace(text, rest);
+            let shown = done.trim_end();
+            let space = done.get(shown.len()..).unwrap_or("");
+            let before = *joins;
+            *joins = if space.contains('\n') {
+                Joins::Line
+            } else {
+                Joins::Row
+            };
+            let space = space.replace('\n', "");
+            self.text(shown, before, &space, look, out);
+        }
     }
 }
 
-impl Fence {
-    fn opens(line: &str) -> Option<Fence> {
-        let trimmed = line.trim_start();
-        let mark = trimmed.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-        let length = trimmed.chars().take_while(|c| *c == mark).count();
-        let info = trimmed.trim_start_matches(mark);
-        let valid = length >= 3 && (mark == '~' || !info.contains('`'));
-        valid.then(|| Fence {
-            mark,
-            length,
-            indent: line.len() - trimmed.len(),
-        })
+/// The line with spaces for its tabs, up to every fourth column.
+fn untabbed(line: Cow<'_, str>) -> Cow<'_, str> {
+    if !line.contains('\t') {
+        return line;
     }
-
-    fn closes(&self, line: &str) -> bool {
-        let trimmed = line.trim();
-        trimmed.chars().all(|c| c == self.mark) && trimmed.len() >= self.length
+    let mut out = String::with_capacity(line.len() + 8);
+    for c in line.chars() {
+        match c {
+            '\t' => {
+                let column = wrap::width(&out);
+                out.extend(std::iter::repeat_n(' ', 4 - column % 4));
+            }
+            c => out.push(c),
+        }
     }
-}
-
-fn code_line(line: &str, indent: usize, theme: &Theme) -> Source {
-    let own = line.len() - line.trim_start_matches(' ').len();
-    let text = line.get(own.min(indent)..).unwrap_or(line);
-    Source::plain(text::prose(text).into_owned(), theme.code)
-        .gutter(Span::raw("    "), Span::raw("    "))
-        .verbatim()
+    Cow::Owned(out)
 }
 
 /// Everything from the start: what a stream, however cut, must equal.
 #[cfg(test)]
-fn render(text: &str, theme: &Theme) -> Vec<Source> {
+fn render(text: &str, look: Look<'_>) -> Vec<Source> {
     let mut out = Vec::new();
-    Markdown::default().tail(text, theme, &mut out);
+    Markdown::default().tail(text, look, &mut out);
     out
-}
-
-/// One line being put together, and the block structure around it.
-struct Block<'t> {
-    theme: &'t Theme,
-    out: Vec<Source>,
-    spans: Vec<Span<'static>>,
-    /// Open inline styles, innermost last.
-    styles: Vec<Style>,
-    /// Open lists: the next number, or `None` for bullets.
-    lists: Vec<Option<u64>>,
-    /// The marker that the next line begins with.
-    marker: Option<String>,
-    /// The width of the innermost marker.
-    hang: usize,
-    quotes: usize,
-    links: Vec<(String, usize)>,
-    verbatim: bool,
-}
-
-fn render_block(text: &str, theme: &Theme, out: &mut Vec<Source>) {
-    // Link definitions draw nothing; they are text to our reader.
-    if text.trim_start().starts_with('[') && text.contains("]:") {
-        out.extend(
-            text.trim_end()
-                .lines()
-                .map(|l| Source::plain(text::prose(l).into_owned(), theme.text)),
-        );
-        return;
-    }
-    let before = out.len();
-    let mut block = Block {
-        theme,
-        out: Vec::new(),
-        spans: Vec::new(),
-        styles: vec![theme.text],
-        lists: Vec::new(),
-        marker: None,
-        hang: 0,
-        quotes: 0,
-        links: Vec::new(),
-        verbatim: false,
-    };
-    for event in Parser::new_ext(text, Options::empty()) {
-        block.event(event);
-    }
-    block.flush();
-    out.append(&mut block.out);
-    if out.len() == before {
-        // Nothing was drawn of something: show it as it is.
-        out.extend(
-            text.trim_end()
-                .lines()
-                .map(|l| Source::plain(text::prose(l).into_owned(), theme.text)),
-        );
-    }
-}
-
-impl Block<'_> {
-    fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Start(tag) => self.start(tag),
-            Event::End(tag) => self.end(tag),
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                self.text(&text, self.style());
-            }
-            Event::Code(text) => {
-                let style = self.style().patch(self.theme.code);
-                if self.theme.plain {
-                    self.text(&format!("`{text}`"), style);
-                } else {
-                    self.text(&text, style);
-                }
-            }
-            Event::SoftBreak | Event::HardBreak => self.flush(),
-            Event::Rule => {
-                self.spans
-                    .push(Span::styled("\u{2500}".repeat(12), self.theme.rule));
-                self.flush();
-            }
-            // Their options are off; were one on, its text would still be drawn.
-            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
-                self.text(&text, self.style());
-            }
-            Event::TaskListMarker(done) => {
-                self.text(if done { "[x] " } else { "[ ] " }, self.style());
-            }
-        }
-    }
-
-    fn style(&self) -> Style {
-        self.styles.last().copied().unwrap_or_default()
-    }
-
-    fn push_style(&mut self, style: Style) {
-        self.styles.push(self.style().patch(style));
-    }
-
-    fn start(&mut self, tag: Tag<'_>) {
-        match tag {
-            Tag::Heading { level, .. } => {
-                self.push_style(self.theme.heading);
-                // The sign stays: it says the level without colour.
-                let sign = format!("{} ", "#".repeat(heading_depth(level)));
-                self.spans.push(Span::styled(sign, self.theme.heading));
-            }
-            Tag::List(first) => {
-                self.flush();
-                self.lists.push(first);
-            }
-            Tag::Item => {
-                self.flush();
-                let marker = match self.lists.last_mut() {
-                    Some(Some(number)) => {
-                        let marker = format!("{number}. ");
-                        *number += 1;
-                        marker
-                    }
-                    Some(None) | None => "\u{2022} ".to_owned(),
-                };
-                self.hang = marker.chars().count();
-                self.marker = Some(marker);
-            }
-            Tag::BlockQuote(_) => {
-                self.flush();
-                self.quotes += 1;
-            }
-            Tag::CodeBlock(_) => {
-                self.flush();
-                self.verbatim = true;
-                self.push_style(self.theme.code);
-            }
-            Tag::Emphasis => self.push_style(self.theme.emphasis),
-            Tag::Strong => self.push_style(self.theme.strong),
-            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
-                self.links.push((dest_url.to_string(), self.spans.len()));
-                self.push_style(self.theme.link);
-            }
-            _ => {}
-        }
-    }
-
-    fn end(&mut self, tag: TagEnd) {
-        match tag {
-            TagEnd::Paragraph | TagEnd::Item | TagEnd::HtmlBlock => self.flush(),
-            TagEnd::Heading(_) => {
-                self.flush();
-                self.styles.pop();
-            }
-            TagEnd::List(_) => {
-                self.flush();
-                self.lists.pop();
-            }
-            TagEnd::BlockQuote(_) => {
-                self.flush();
-                self.quotes = self.quotes.saturating_sub(1);
-            }
-            TagEnd::CodeBlock => {
-                self.flush();
-                self.verbatim = false;
-                self.styles.pop();
-            }
-            TagEnd::Emphasis | TagEnd::Strong => {
-                self.styles.pop();
-            }
-            TagEnd::Link | TagEnd::Image => {
-                self.styles.pop();
-                if let Some((url, from)) = self.links.pop() {
-                    let shown: String = self
-                        .spans
-                        .iter()
-                        .skip(from)
-                        .map(|s| s.content.as_ref())
-                        .collect();
-                    if shown != url {
-                        self.text(&format!(" ({url})"), self.theme.dim);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, text: &str, style: Style) {
-        // Entities (`&#27;`) were decoded after the stream was cleaned, so clean again.
-        let clean = text::prose(text);
-        let mut lines = clean.split('\n').peekable();
-        while let Some(line) = lines.next() {
-            if !line.is_empty() {
-                self.spans.push(Span::styled(line.to_owned(), style));
-            }
-            if lines.peek().is_some() {
-                self.flush_even_empty();
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        if !self.spans.is_empty() || self.marker.is_some() {
-            self.flush_even_empty();
-        }
-    }
-
-    fn flush_even_empty(&mut self) {
-        let quote = "\u{2502} ".repeat(self.quotes);
-        let depth = self.lists.len().saturating_sub(1) * 2;
-        let hang = if self.lists.is_empty() { 0 } else { self.hang };
-        let inset = if self.verbatim { 4 } else { 0 };
-        let rest = format!("{quote}{}", " ".repeat(depth + hang + inset));
-        let first = match self.marker.take() {
-            Some(marker) => format!("{quote}{}{marker}{}", " ".repeat(depth), " ".repeat(inset)),
-            None => rest.clone(),
-        };
-        let mut source = Source::spans(std::mem::take(&mut self.spans));
-        if !rest.is_empty() || !first.is_empty() {
-            source = source.gutter(
-                Span::styled(first, self.theme.dim),
-                Span::styled(rest, self.theme.dim),
-            );
-        }
-        source.verbatim = self.verbatim;
-        self.out.push(source);
-    }
-}
-
-fn heading_depth(level: HeadingLevel) -> usize {
-    match level {
-        HeadingLevel::H1 => 1,
-        HeadingLevel::H2 => 2,
-        HeadingLevel::H3 => 3,
-        HeadingLevel::H4 => 4,
-        HeadingLevel::H5 => 5,
-        HeadingLevel::H6 => 6,
-    }
 }
 
 #[cfg(test)]

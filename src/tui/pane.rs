@@ -8,8 +8,9 @@ mod cache;
 mod rows;
 mod search;
 
+pub use super::wrap::Row;
 pub use cache::PaneCache;
-pub use rows::{Row, Style, plain};
+pub use rows::{Style, plain};
 pub use search::{Hit, Marked, Search};
 
 use super::model::Focus;

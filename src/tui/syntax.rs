@@ -47,6 +47,23 @@ const MOST_LINES: usize = 1_000;
 /// Longer lines are generated; a grammar may take long over them.
 const MOST_COLUMNS: usize = 500;
 
+/// Lines of one text that are coloured.
+const MOST_CODE: usize = 5_000;
+/// What models write after a fence, and no grammar is called.
+const ALIASES: &[(&str, &str)] = &[
+    ("shell", "sh"),
+    ("console", "sh"),
+    ("golang", "go"),
+    ("csharp", "cs"),
+    ("c#", "cs"),
+    ("jsonc", "json"),
+    ("docker", "dockerfile"),
+    ("node", "js"),
+    ("python3", "py"),
+    ("plaintext", "txt"),
+    ("text", "txt"),
+];
+
 /// Bytes of a line, and what they are. Ascending; what is left out is plain.
 pub type Tokens = Vec<(Range<usize>, Token)>;
 
@@ -139,21 +156,47 @@ impl Grammars {
         lead: impl Iterator<Item = &'a str>,
         lines: &[&str],
     ) -> Vec<Tokens> {
-        let mut reader = Reader {
-            grammars: self,
-            state: ParseState::new(grammar),
-            stack: ScopeStack::new(),
-        };
+        let mut state = CodeState::of(grammar);
         for line in lead {
-            if reader.line(line).is_none() {
+            if self.code_line(&mut state, line).is_none() {
                 return Vec::new();
             }
         }
         lines
             .iter()
             .take(MOST_LINES)
-            .map_while(|line| reader.line(line))
+            .map_while(|line| self.code_line(&mut state, line))
             .collect()
+    }
+
+    /// Where code in a language begins, by what a model calls it after a fence.
+    pub fn code(&self, language: &str) -> Option<CodeState> {
+        let name = language.to_ascii_lowercase();
+        let name = ALIASES
+            .iter()
+            .find(|(alias, _)| *alias == name)
+            .map_or(name.as_str(), |(_, known)| known);
+        let grammar = self
+            .set
+            .find_syntax_by_token(name)
+            .filter(|_| !name.is_empty())?;
+        Some(CodeState::of(grammar))
+    }
+
+    /// The tokens of the next line; `None` when the grammar fails or read enough, and then for good.
+    pub fn code_line(&self, code: &mut CodeState, line: &str) -> Option<Tokens> {
+        if code.lines >= MOST_CODE {
+            return None;
+        }
+        code.lines += 1;
+        if line.len() > MOST_COLUMNS {
+            return Some(Tokens::new());
+        }
+        let tokens = code.line(self, line);
+        if tokens.is_none() {
+            code.lines = MOST_CODE;
+        }
+        tokens
     }
 
     fn token(&self, stack: &ScopeStack) -> Option<Token> {
@@ -167,21 +210,27 @@ impl Grammars {
     }
 }
 
-struct Reader<'a> {
-    grammars: &'a Grammars,
+/// What a grammar knows after the lines so far.
+#[derive(Debug, Clone)]
+pub struct CodeState {
     state: ParseState,
     stack: ScopeStack,
+    lines: usize,
 }
 
-impl Reader<'_> {
-    /// `None` when the grammar fails; what comes after stays plain.
-    fn line(&mut self, line: &str) -> Option<Tokens> {
-        if line.len() > MOST_COLUMNS {
-            return Some(Tokens::new());
+impl CodeState {
+    fn of(grammar: &SyntaxReference) -> CodeState {
+        CodeState {
+            state: ParseState::new(grammar),
+            stack: ScopeStack::new(),
+            lines: 0,
         }
+    }
+
+    fn line(&mut self, grammars: &Grammars, line: &str) -> Option<Tokens> {
         // These grammars want to see the newline.
         let text = format!("{line}\n");
-        let ops = self.state.parse_line(&text, &self.grammars.set).ok()?;
+        let ops = self.state.parse_line(&text, &grammars.set).ok()?;
         let mut tokens = Tokens::new();
         let mut at = 0;
         let mut push = |range: Range<usize>, token: Option<Token>| {
@@ -197,11 +246,11 @@ impl Reader<'_> {
             }
         };
         for (end, op) in ops {
-            push(at..end, self.grammars.token(&self.stack));
+            push(at..end, grammars.token(&self.stack));
             self.stack.apply(&op).ok()?;
             at = end;
         }
-        push(at..line.len().max(at), self.grammars.token(&self.stack));
+        push(at..line.len().max(at), grammars.token(&self.stack));
         Some(tokens)
     }
 }

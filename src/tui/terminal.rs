@@ -4,6 +4,7 @@
 //! hook does so before the message is printed. All escape sequences that are not ratatui's are here.
 
 use super::announce;
+use super::links::backend::Linked;
 use super::model::Model;
 use super::probe::QUESTIONS;
 use super::view::{self, ViewCache};
@@ -45,7 +46,7 @@ struct Modes {
 }
 
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<Linked<CrosstermBackend<BufWriter<Stdout>>>>,
     modes: Arc<Modes>,
     /// The terminal told that it knows the enhanced keyboard.
     keyboard: bool,
@@ -57,7 +58,7 @@ impl Screen {
         // A frame is one write: the buffer holds the largest.
         let backend = CrosstermBackend::new(BufWriter::with_capacity(128 * 1024, io::stdout()));
         let mut screen = Screen {
-            terminal: Terminal::new(backend)?,
+            terminal: Terminal::new(Linked::new(backend))?,
             modes: Arc::new(Modes::default()),
             keyboard: false,
             mouse,
@@ -123,6 +124,11 @@ impl Screen {
         Write::flush(out)
     }
 
+    /// Links may be sent.
+    pub fn enable_links(&mut self) {
+        self.terminal.backend_mut().supported = true;
+    }
+
     pub fn ask(&mut self) -> io::Result<()> {
         let out = self.terminal.backend_mut();
         out.write_all(QUESTIONS)?;
@@ -146,6 +152,7 @@ impl Screen {
     pub fn draw(&mut self, model: &mut Model, cache: &mut ViewCache) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         view::settle(model, cache);
+        self.terminal.backend_mut().set_links(cache.links());
         self.terminal
             .draw(|frame| view::view(model, cache, frame))?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)

@@ -10,6 +10,7 @@ mod link;
 
 pub use link::Moment;
 
+use super::ansi::Output;
 use crate::agent::ToolStatus;
 use crate::conversation::CallId;
 use crate::patch::v4a::Stream;
@@ -98,7 +99,7 @@ pub struct ToolCard {
     pub arguments: String,
     /// A patch while it is written.
     pub preview: Option<Box<Stream>>,
-    pub output: String,
+    pub output: Output,
     /// Lines that fell off the front of `output`.
     pub dropped: usize,
     pub state: ToolState,
@@ -296,7 +297,7 @@ impl Transcript {
             summary: String::new(),
             arguments: String::new(),
             preview: None,
-            output: String::new(),
+            output: Output::default(),
             dropped: 0,
             state: ToolState::Writing,
         };
@@ -321,7 +322,12 @@ fn finish(text: &mut String, epoch: &mut u64, whole: &str) {
 
 impl ToolCard {
     pub fn append_output(&mut self, text: &str) {
-        self.output.push_str(&text::prose(text));
+        // What a program prints may be coloured; a carriage return in a file is one.
+        if self.runs_a_program() {
+            self.output.append(text);
+        } else {
+            self.output.append(&text::prose(text));
+        }
         if self.output.len() > OUTPUT_LIMIT {
             let mut cut = self.output.len() - OUTPUT_LIMIT / 2;
             while !self.output.is_char_boundary(cut) {
@@ -332,9 +338,14 @@ impl ToolCard {
                 .get(cut..)
                 .and_then(|t| t.find('\n'))
                 .map_or(cut, |n| cut + n + 1);
-            let gone: String = self.output.drain(..cut).collect();
-            self.dropped += gone.matches('\n').count();
+            self.dropped += self.output.drop_front(cut);
         }
+    }
+
+    fn runs_a_program(&self) -> bool {
+        !["read_file", "list_files", "search", "apply_patch"]
+            .iter()
+            .any(|tool| self.tool.ends_with(tool))
     }
 
     pub fn append_arguments(&mut self, text: &str) {

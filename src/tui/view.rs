@@ -14,6 +14,7 @@ mod themes;
 
 use super::glyphs;
 use super::layout::{self, Areas};
+use super::links::Links;
 use super::model::Model;
 use super::overlay::Overlay;
 use super::pane::{PaneCache, Search, Side, Style};
@@ -33,6 +34,13 @@ pub struct ViewCache {
     review: review::Cache,
     /// What they are coloured with.
     theme: Theme,
+}
+
+impl ViewCache {
+    /// Where the links on screen lead.
+    pub(super) fn links(&self) -> &Links {
+        self.conversation.links()
+    }
 }
 
 /// Brings scroll positions in line with the layout.

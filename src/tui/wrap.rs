@@ -1,13 +1,17 @@
 //! Soft wrapping of styled lines.
 //!
-//! It turns one logical line into the rows that fit a width. Words break at spaces, a word longer than a
-//! row breaks between graphemes, a verbatim line (code, output) only there. It never drops anything but
-//! the spaces at which it broke. Nothing here knows about panes or caches.
+//! It turns one logical line into the rows that fit a width. Words break at spaces and between wide characters, a
+//! word longer than a row breaks between graphemes, a verbatim line (code, output) only there. It never drops
+//! anything but the spaces at which it broke. A line may come in pieces ([`Rows`]): only its last row is laid out
+//! again, so a stream costs the same however long its line has become. Nothing here knows about panes or caches.
 
+mod row;
+
+use ratatui::buffer::CellWidth;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use row::{Piece, pieces, push_pieces, row_end};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
 
 /// A logical line: what to draw and how its continuation rows begin.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +23,8 @@ pub struct Source {
     pub rest: Vec<Span<'static>>,
     /// Break only where a row is full; keep every space.
     pub verbatim: bool,
+    /// More of the line before this one, in the same gutter.
+    pub continues: bool,
 }
 
 impl Source {
@@ -48,8 +54,19 @@ impl Source {
     }
 }
 
+/// Cells that ratatui gives a text: the sum over its graphemes, which is not always the width of the whole.
 pub fn width(text: &str) -> usize {
-    text.width()
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
+    text.graphemes(true).map(grapheme_width).sum()
+}
+
+fn grapheme_width(grapheme: &str) -> usize {
+    match grapheme.len() {
+        1 => 1,
+        _ => usize::from(grapheme.cell_width()),
+    }
 }
 
 fn spans_width(spans: &[Span<'_>]) -> usize {
@@ -58,106 +75,160 @@ fn spans_width(spans: &[Span<'_>]) -> usize {
 
 /// The rows of `source` at `columns` (at least 1), appended to `out`. An empty line is one row.
 pub fn wrap(source: &Source, columns: usize, out: &mut Vec<Line<'static>>) {
-    let columns = columns.max(1);
-    let pieces: Vec<(&str, usize, Style)> = source
-        .spans
-        .iter()
-        .flat_map(|s| s.content.graphemes(true).map(|g| (g, width(g), s.style)))
-        .collect();
-    let mut prefix = &source.first;
-    let mut start = 0;
-    loop {
-        // A gutter that leaves no room is dropped rather than the text.
-        let gutter = spans_width(prefix);
-        let (gutter, room) = if gutter + 4 <= columns {
-            (gutter, columns - gutter)
-        } else {
-            (0, columns)
-        };
-        let (end, next) = row_end(&pieces, start, room, source.verbatim);
-        let mut spans = if gutter > 0 {
-            prefix.clone()
-        } else {
-            Vec::new()
-        };
-        push_pieces(&pieces, start, end, &mut spans);
-        out.push(Line::from(spans));
-        if next >= pieces.len() {
-            return;
+    let mut rows = Rows::default();
+    rows.push(source, columns);
+    out.append(&mut rows.lines);
+}
+
+/// A row's place in its logical line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Row {
+    /// A logical line begins here.
+    pub first: bool,
+    /// Columns of the gutter, which is no text.
+    pub gutter: usize,
+    /// Of those, how many stand before a list's marker; all of them where there is none.
+    pub bare: usize,
+    /// Spaces that were dropped where the line was broken, before this row.
+    pub spaces: usize,
+}
+
+/// Rows of lines that come one after the other or in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    pub lines: Vec<Line<'static>>,
+    /// As many as `lines`.
+    pub rows: Vec<Row>,
+    open: Option<Open>,
+}
+
+/// The last row as it was before it was laid out, to go on with it.
+#[derive(Debug, Clone)]
+struct Open {
+    pieces: Vec<Piece<'static>>,
+    gutter: Gutter,
+    /// Cells of the line before that row, for tab stops.
+    column: usize,
+    /// How it follows the one before.
+    row: Row,
+}
+
+#[derive(Debug, Clone)]
+struct Gutter {
+    first: Vec<Span<'static>>,
+    rest: Vec<Span<'static>>,
+    verbatim: bool,
+}
+
+impl Gutter {
+    fn of(source: &Source) -> Gutter {
+        Gutter {
+            first: source.first.clone(),
+            rest: source.rest.clone(),
+            verbatim: source.verbatim,
         }
-        start = next;
-        prefix = &source.rest;
     }
 }
 
-/// Where the row that begins at `start` ends, and where the next one begins.
-fn row_end(
-    pieces: &[(&str, usize, Style)],
-    start: usize,
-    room: usize,
-    verbatim: bool,
-) -> (usize, usize) {
-    let mut used = 0;
-    let mut space: Option<usize> = None;
-    for (at, (grapheme, cells, _)) in pieces.iter().enumerate().skip(start) {
-        if used + cells > room && at > start {
-            if verbatim {
-                return (at, at);
+/// Where [`Rows`] stood.
+#[derive(Debug, Clone, Default)]
+pub struct Mark {
+    lines: usize,
+    last: Option<Line<'static>>,
+    open: Option<Open>,
+}
+
+impl Rows {
+    pub fn push(&mut self, source: &Source, columns: usize) {
+        let mut open = match self.open.take() {
+            Some(open) if source.continues => {
+                self.lines.pop();
+                self.rows.pop();
+                open
             }
-            if *grapheme == " " {
-                let trailing = pieces[start..at]
-                    .iter()
-                    .rev()
-                    .take_while(|(g, _, _)| *g == " ")
-                    .count();
-                // A row of nothing but spaces keeps them.
-                let end = if start + trailing == at {
-                    at
-                } else {
-                    at - trailing
-                };
-                return (end, skip_spaces(pieces, at));
+            _ => Open {
+                pieces: Vec::new(),
+                gutter: Gutter::of(source),
+                column: 0,
+                row: Row {
+                    first: true,
+                    ..Row::default()
+                },
+            },
+        };
+        let before: usize = open.pieces.iter().map(|piece| piece.cells).sum();
+        let more = pieces(&source.spans, open.column + before);
+        open.pieces.extend(more.into_iter().map(Piece::owned));
+        self.lay(&mut open, columns.max(1));
+        self.open = Some(open);
+    }
+
+    /// Lays the open pieces out and leaves those of the last row open.
+    fn lay(&mut self, open: &mut Open, columns: usize) {
+        let mut start = 0;
+        loop {
+            let prefix = if open.row.first {
+                &open.gutter.first
+            } else {
+                &open.gutter.rest
+            };
+            // A gutter that leaves no room is dropped rather than the text.
+            let cells =
+                Some(spans_width(prefix)).filter(|cells| *cells > 0 && cells + 4 <= columns);
+            let mut spans = cells.map_or_else(Vec::new, |_| prefix.clone());
+            let gutter = cells.unwrap_or(0);
+            let (end, next) = row_end(&open.pieces, start, columns - gutter, open.gutter.verbatim);
+            push_pieces(&open.pieces, start, end, &mut spans);
+            self.lines.push(Line::from(spans));
+            open.row.gutter = gutter;
+            open.row.bare = match marker(prefix) {
+                Some(before) if open.row.first && !open.gutter.verbatim => before.min(gutter),
+                _ => gutter,
+            };
+            self.rows.push(open.row);
+            if next >= open.pieces.len() {
+                break;
             }
-            return match space {
-                Some(space) => (space, skip_spaces(pieces, space)),
-                None => (at, at),
+            start = next;
+            open.row = Row {
+                spaces: next - end,
+                ..Row::default()
             };
         }
-        // Leading spaces are indentation, not a place to break.
-        let after_word = at > start && pieces[at - 1].0 != " ";
-        if *grapheme == " " && after_word {
-            space = Some(at);
-        }
-        used += cells;
+        let done = open.pieces.drain(..start);
+        open.column += done.map(|piece| piece.cells).sum::<usize>();
     }
-    (pieces.len(), pieces.len())
+
+    pub fn mark(&self) -> Mark {
+        Mark {
+            lines: self.lines.len(),
+            last: self.lines.last().cloned(),
+            open: self.open.clone(),
+        }
+    }
+
+    /// Takes back what was pushed since.
+    pub fn rewind(&mut self, mark: &Mark) {
+        self.lines.truncate(mark.lines);
+        self.rows.truncate(mark.lines);
+        if let Some((line, last)) = self.lines.last_mut().zip(mark.last.clone()) {
+            *line = last;
+        }
+        self.open.clone_from(&mark.open);
+    }
+
+    /// An empty row, which nothing goes on with.
+    pub fn gap(&mut self) {
+        self.push(&Source::default(), 1);
+        self.open = None;
+    }
 }
 
-fn skip_spaces(pieces: &[(&str, usize, Style)], from: usize) -> usize {
-    pieces[from..]
-        .iter()
-        .position(|(g, _, _)| *g != " ")
-        .map_or(pieces.len(), |n| from + n)
-}
-
-fn push_pieces(
-    pieces: &[(&str, usize, Style)],
-    start: usize,
-    end: usize,
-    spans: &mut Vec<Span<'static>>,
-) {
-    let mut text = String::new();
-    let mut style = Style::default();
-    for (grapheme, _, piece_style) in &pieces[start..end] {
-        if *piece_style != style && !text.is_empty() {
-            spans.push(Span::styled(std::mem::take(&mut text), style));
-        }
-        style = *piece_style;
-        text.push_str(grapheme);
-    }
-    if !text.is_empty() {
-        spans.push(Span::styled(text, style));
-    }
+/// Columns before the first mark in a gutter that is neither a space nor a bar.
+fn marker(gutter: &[Span<'_>]) -> Option<usize> {
+    let text: String = gutter.iter().map(|span| span.content.as_ref()).collect();
+    let at = text.find(|c: char| c != ' ' && c != '\u{2502}')?;
+    text.get(..at).map(width)
 }
 
 /// `text` cut to `columns` cells with `…` where something is missing.
@@ -168,7 +239,7 @@ pub fn clip(text: &str, columns: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for grapheme in text.graphemes(true) {
-        let cells = width(grapheme);
+        let cells = grapheme_width(grapheme);
         if used + cells + 1 > columns {
             break;
         }
@@ -213,6 +284,14 @@ mod tests {
             ("漢字漢字", 5, &["漢字", "漢字"]),
             ("x    y", 3, &["x", "y"]),
             ("   ", 2, &["  "]),
+            ("see 漢字漢字", 8, &["see 漢字", "漢字"]),
+            ("「漢字」。", 6, &["「漢", "字」。"]),
+            ("a\tb\tc", 20, &["a   b   c"]),
+            ("\u{301}x", 5, &["\u{25cc}\u{301}x"]),
+            ("👍🏽👍🏽👍🏽", 5, &["👍🏽👍🏽", "👍🏽"]),
+            ("🇩🇪🇫🇷", 3, &["🇩🇪", "🇫🇷"]),
+            ("👨‍👩‍👧x", 2, &["👨‍👩‍👧", "x"]),
+            ("לא נכון", 4, &["לא", "נכון"]),
         ];
         for (text, columns, expected) in cases {
             assert_eq!(rows(text, *columns), *expected, "{text:?} at {columns}");
@@ -240,19 +319,97 @@ mod tests {
         assert_eq!(clip("x", 0), "");
     }
 
+    /// Text of every kind that is hard on a width.
+    fn any_text() -> impl Strategy<Value = String> {
+        let parts = prop::sample::select(vec![
+            "a",
+            "word",
+            " ",
+            "  ",
+            "\t",
+            "漢",
+            "ｶﾞ",
+            "é",
+            "e\u{301}",
+            "\u{301}",
+            "🙂",
+            "👍🏽",
+            "👨‍👩‍👧",
+            "🇩🇪",
+            "❤\u{fe0f}",
+            "1\u{fe0f}\u{20e3}",
+            "لا",
+            "שלום",
+            "نی\u{200c}",
+            "กำ",
+            "नमस्ते",
+            "각",
+            "\u{1160}",
+            "。",
+            "（",
+            "https://example.org/a/b",
+            "—",
+        ]);
+        prop::collection::vec(parts, 0..40).prop_map(|parts| parts.concat())
+    }
+
+    fn squeeze(text: &str) -> String {
+        text.replace([' ', '\t', '\u{25cc}'], "")
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
-        fn nothing_but_break_spaces_is_lost(text in "[a-z 漢é🙂]{0,60}", columns in 1usize..20) {
-            let joined: String = rows(&text, columns).concat();
-            let squeeze = |s: &str| s.replace(' ', "");
-            prop_assert_eq!(squeeze(&joined), squeeze(&text));
+        fn nothing_but_break_spaces_is_lost(text in any_text(), columns in 2usize..60) {
+            prop_assert_eq!(squeeze(&rows(&text, columns).concat()), squeeze(&text));
         }
 
         #[test]
-        fn rows_fit(text in "[a-z 漢]{0,60}", columns in 2usize..20) {
-            for row in rows(&text, columns) {
-                prop_assert!(width(&row) <= columns, "{row:?}");
+        fn no_row_is_wider_than_the_pane_and_ratatui_agrees(text in any_text(), columns in 3u16..60, verbatim: bool) {
+            use ratatui::buffer::Buffer;
+            use ratatui::layout::Rect;
+            let mut source = Source::plain(text, Style::default());
+            source.verbatim = verbatim;
+            let mut out = Vec::new();
+            wrap(&source, usize::from(columns), &mut out);
+            for row in out {
+                let cells: usize = row.spans.iter().map(|span| width(&span.content)).sum();
+                prop_assert!(cells <= usize::from(columns), "{row:?}");
+                // Twice as wide as need be: what does not fit shows.
+                let mut buffer = Buffer::empty(Rect::new(0, 0, columns * 2, 1));
+                let (end, _) = buffer.set_line(0, 0, &row, columns * 2);
+                prop_assert_eq!(usize::from(end), cells, "{:?}", row);
             }
+        }
+
+        #[test]
+        fn a_line_in_pieces_equals_the_whole(
+            pieces in prop::collection::vec((any_text(), any::<bool>()), 1..8),
+            columns in 2usize..40,
+            verbatim: bool,
+        ) {
+            let style = |bold: &bool| if *bold { Style::new().bold() } else { Style::new() };
+            let source = |spans: Vec<Span<'static>>, continues| Source {
+                spans,
+                first: vec![Span::raw("- ")],
+                rest: vec![Span::raw("  ")],
+                verbatim,
+                continues,
+            };
+            let spans: Vec<Span<'static>> = pieces.iter().map(|(text, bold)| Span::styled(text.clone(), style(bold))).collect();
+            let mut rows = Rows::default();
+            let mut kept = Mark::default();
+            for (n, span) in spans.iter().enumerate() {
+                rows.rewind(&kept);
+                rows.push(&source(vec![span.clone()], n > 0), columns);
+                kept = rows.mark();
+                rows.push(&source(vec![Span::raw("tail that is taken back")], true), columns);
+            }
+            rows.rewind(&kept);
+            let mut whole = Rows::default();
+            whole.push(&source(spans, false), columns);
+            prop_assert_eq!(rows.lines, whole.lines);
+            prop_assert_eq!(rows.rows, whole.rows);
         }
     }
 }

@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+pub mod escapes;
 pub mod picture;
 pub mod pty;
 

@@ -51,7 +51,7 @@ impl Turn {
     pub(super) fn begin(&mut self) -> anyhow::Result<()> {
         if self.options.json {
             for line in Jsonl::begin(&self.options.thread_id) {
-                print_line(&line.to_string())?;
+                print_line(&text::json(&line.to_string()))?;
             }
         }
         Ok(())
@@ -69,7 +69,7 @@ impl Turn {
     pub(super) fn event(&mut self, event: AgentEvent) -> anyhow::Result<Option<Ended>> {
         if self.options.json {
             for line in self.jsonl.event(&event) {
-                print_line(&line.to_string())?;
+                print_line(&text::json(&line.to_string()))?;
             }
         }
         match event {
@@ -190,13 +190,13 @@ impl Turn {
                 self.jsonl.failed(message)
             };
             if let Some(line) = last {
-                print_line(&line.to_string())?;
+                print_line(&text::json(&line.to_string()))?;
             }
             return self.write_last_message().map(|()| exit);
         }
         let mut diff: String = self.proposed.iter().map(FilePlan::unified_diff).collect();
         if self.options.streams.stdout_terminal {
-            diff = text::visible(&diff).into_owned();
+            diff = text::exact_lines(&diff);
         }
         match (&self.answer, diff.is_empty()) {
             (Some(answer), true) => print_line(&text::visible(answer))?,

@@ -130,7 +130,7 @@ fn spans(
         } else {
             match pieces.peek() {
                 Some((range, token)) if range.contains(&origin) => {
-                    base.patch(style_of(*token, theme))
+                    base.patch(token_style(*token, theme))
                 }
                 _ => base,
             }
@@ -147,7 +147,8 @@ fn spans(
     out
 }
 
-fn style_of(token: Token, theme: &Theme) -> Style {
+/// The colour of a part of code.
+pub fn token_style(token: Token, theme: &Theme) -> Style {
     match token {
         Token::Comment => theme.syntax_comment,
         Token::Constant => theme.syntax_constant,

@@ -6,6 +6,7 @@
 use super::rows::{Key, Laid, slice, text_of};
 use super::search::Marked;
 use super::{Pane, Row, RowAt, Scroll, Style};
+use crate::tui::links::Links;
 use crate::tui::select::Selection;
 use crate::tui::transcript::{Body, Transcript};
 use crate::tui::wrap;
@@ -19,11 +20,17 @@ const LEAD: usize = 4;
 pub struct PaneCache {
     generation: u64,
     cells: Vec<Option<Laid>>,
+    links: Links,
 }
 
 impl PaneCache {
     pub fn clear(&mut self) {
         self.cells.clear();
+    }
+
+    /// Where the links in the rows lead.
+    pub fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Cells that are laid out.
@@ -52,13 +59,15 @@ impl PaneCache {
             columns: style.columns,
             unfolded: style.unfolded,
             hidden: cell.hidden,
+            coloured: style.grammars.is_some()
+                && matches!(cell.body, Body::Answer { .. } | Body::Diff(_)),
         };
         let slot = self.cells.get_mut(at)?;
         let laid = match slot.take() {
             Some(laid) if laid.key == key => laid,
             _ => Laid::new(key),
         };
-        Some(slot.insert(laid.lay_out(cell, style)))
+        Some(slot.insert(laid.lay_out(cell, style, &self.links)))
     }
 
     /// The lines of a cell, with one empty line after it; none where it is hidden.
@@ -69,7 +78,7 @@ impl PaneCache {
         style: Style<'_>,
     ) -> &[Line<'static>] {
         self.laid(transcript, at, style)
-            .map_or(&[], |laid| laid.lines.as_slice())
+            .map_or(&[], |laid| laid.rows.lines.as_slice())
     }
 
     fn height(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> usize {
@@ -84,7 +93,7 @@ impl PaneCache {
         style: Style<'_>,
     ) -> Option<(&Line<'static>, Row)> {
         let laid = self.laid(transcript, at.cell, style)?;
-        Some((laid.lines.get(at.row)?, *laid.rows.get(at.row)?))
+        Some((laid.rows.lines.get(at.row)?, *laid.rows.rows.get(at.row)?))
     }
 
     /// The matches of a cell as they are on its rows now; a match across rows has a part on each.
@@ -101,11 +110,18 @@ impl PaneCache {
         };
         let mut nth = 0;
         let mut row = 0;
-        while row < laid.rows.len() {
+        while row < laid.rows.rows.len() {
             // A logical line: its text before it was wrapped, and the byte at which each row begins.
             let mut text = String::new();
             let mut starts = Vec::new();
-            for (n, (line, place)) in laid.lines.iter().zip(&laid.rows).enumerate().skip(row) {
+            for (n, (line, place)) in laid
+                .rows
+                .lines
+                .iter()
+                .zip(&laid.rows.rows)
+                .enumerate()
+                .skip(row)
+            {
                 if n > row && place.first {
                     break;
                 }
@@ -169,7 +185,7 @@ impl PaneCache {
             let Some(laid) = self.laid(transcript, cell, style) else {
                 break;
             };
-            for (row, (line, place)) in laid.lines.iter().zip(&laid.rows).enumerate() {
+            for (row, (line, place)) in laid.rows.lines.iter().zip(&laid.rows.rows).enumerate() {
                 let Some(columns) = selection.columns(RowAt { cell, row }) else {
                     continue;
                 };

@@ -6,6 +6,7 @@
 
 use super::rows::{Style, sources};
 use super::{RowAt, Scroll};
+use crate::tui::links::Links;
 use crate::tui::transcript::{Body, Cell, Transcript};
 use regex::{Regex, RegexBuilder};
 
@@ -246,7 +247,7 @@ fn plain(cell: &Cell, style: Style<'_>) -> String {
         ..style
     };
     let mut out = String::new();
-    for source in sources(cell, style) {
+    for source in sources(cell, style, &Links::default()) {
         for span in &source.spans {
             out.push_str(&span.content);
         }

@@ -86,8 +86,16 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
         AgentEvent::AnswerDelta(delta) => {
             said.answer_delta(&delta);
             activity(model, Activity::Answering);
+            if has_code(&delta) {
+                want_colours(model, out);
+            }
         }
-        AgentEvent::AnswerDone { text, last: _ } => said.answer_done(&text),
+        AgentEvent::AnswerDone { text, last: _ } => {
+            said.answer_done(&text);
+            if has_code(&text) {
+                want_colours(model, out);
+            }
+        }
         AgentEvent::ToolCallDelta { call, tool, delta } => {
             said.tool(call, &tool, |card| card.append_arguments(&delta));
             if tool == "apply_patch" {
@@ -124,6 +132,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
                 if card.output.is_empty() {
                     card.append_output(&output);
                 }
+                card.output.end();
                 card.state = ToolState::Done {
                     status,
                     exit_code,
@@ -233,6 +242,11 @@ fn activity(model: &mut Model, activity: Activity) {
 /// Said once: it comes back to itself when another model cannot be loaded.
 const DEMO: &str = "this is the built-in demo model: it changes, creates, deletes and shows small files, renames, and computes\n\
      for real work get GPT-OSS: descant models pull gpt-oss-20b, then descant -m gpt-oss-20b (needs a build with Metal or CUDA)";
+
+/// A fence stands in it.
+fn has_code(text: &str) -> bool {
+    text.contains("```") || text.contains("~~~")
+}
 
 fn model_ready(model: &mut Model, info: EngineInfo) {
     let demo = info.profile == PromptProfile::Demo;
