@@ -2,6 +2,7 @@
 //! around it. No clock is asserted; a deadline only ends a hung program.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod support;
 
