@@ -116,6 +116,21 @@ fn far_away_the_keys_come_in_order_and_no_answer_of_the_terminal_is_typed() {
 }
 
 #[test]
+fn a_paste_while_the_terminal_is_asked_about_itself_is_one_paste() {
+    let bench = Bench::new();
+    let model = talking(&bench, 5);
+    let mut pty = Pty::start(&bench, 24, 80, &["-m", &model]);
+    pty.send("\x1b[200~first line\rsecond");
+    // Longer than answers are waited for.
+    std::thread::sleep(Duration::from_millis(600));
+    pty.send(" line\x1b[201~ end");
+    pty.wait("both lines in the composer", |screen| {
+        screen.contains("first line") && screen.contains("second line end")
+    });
+    assert!(!pty.screen().contains("DONE"), "{}", pty.screen());
+}
+
+#[test]
 fn suspended_and_continued_in_a_shell() {
     let bench = Bench::new();
     let model = talking(&bench, 5);

@@ -82,15 +82,16 @@ impl Input {
         match &mut self.source {
             #[cfg(unix)]
             Source::Probing { tty, probe, until } => {
-                let replies = match tokio::time::timeout_at(*until, read(tty)).await {
-                    Ok(bytes) => probe.feed(&bytes?),
-                    Err(_elapsed) => {
-                        let rest = probe.finish();
-                        self.source = events();
-                        rest
+                let (replies, ended) = if probe.is_in_paste() {
+                    // The rest of a paste would be taken for keys, and its line ends for sending.
+                    (probe.feed(&read(tty).await?), false)
+                } else {
+                    match tokio::time::timeout_at(*until, read(tty)).await {
+                        Ok(bytes) => (probe.feed(&bytes?), false),
+                        Err(_elapsed) => (probe.finish(), true),
                     }
                 };
-                if replies.contains(&Reply::Done) {
+                if ended || probe.is_done() {
                     self.source = events();
                 }
                 Ok(replies.into_iter().filter_map(|r| self.reply(r)).collect())

@@ -26,7 +26,12 @@ pub enum Reply {
 #[derive(Debug, Default)]
 pub struct Probe {
     pending: Vec<u8>,
+    /// The last answer came.
+    answered: bool,
 }
+
+const PASTE: &[u8] = b"\x1b[200~";
+const PASTE_END: &[u8] = b"\x1b[201~";
 
 impl Probe {
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Reply> {
@@ -41,7 +46,18 @@ impl Probe {
             at += used;
         }
         self.pending.drain(..at);
+        self.answered |= out.contains(&Reply::Done);
         out
+    }
+
+    /// A paste has begun and not ended.
+    pub fn is_in_paste(&self) -> bool {
+        self.pending.starts_with(PASTE)
+    }
+
+    /// All answers came, and nothing that was read waits for more bytes.
+    pub fn is_done(&self) -> bool {
+        self.answered && self.pending.is_empty()
     }
 
     /// The deadline passed: what is left was no reply. A lone escape is the key.
@@ -136,9 +152,9 @@ fn csi(bytes: &[u8]) -> Option<(usize, Option<Reply>)> {
         (b'c', true) => Some(Reply::Done),
         (b'~', false) if parameters == b"200" => {
             let rest = bytes.get(used..)?;
-            let close = rest.windows(6).position(|w| w == b"\x1b[201~")?;
+            let close = memchr::memmem::find(rest, PASTE_END)?;
             let text = String::from_utf8_lossy(rest.get(..close)?).into_owned();
-            return Some((used + close + 6, Some(Reply::Paste(text))));
+            return Some((used + close + PASTE_END.len(), Some(Reply::Paste(text))));
         }
         (b'~', false) => match parameters {
             b"3" => Some(key(KeyCode::Delete, KeyModifiers::NONE)),
@@ -237,6 +253,16 @@ mod tests {
             got.extend(probe.finish());
             assert_eq!(got, expected, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_paste_that_has_begun_is_waited_for_also_after_the_last_answer() {
+        let mut probe = Probe::default();
+        assert_eq!(probe.feed(b"\x1b[?62c\x1b[200~one\rtw"), [Reply::Done]);
+        assert!(probe.is_in_paste() && !probe.is_done());
+        let whole = Reply::Paste("one\rtwo".into());
+        assert_eq!(probe.feed(b"o\x1b[201~"), [whole]);
+        assert!(!probe.is_in_paste() && probe.is_done());
     }
 
     #[test]
