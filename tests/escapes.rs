@@ -43,24 +43,42 @@ fn on_terminal(bench: &Bench, args: &[&str]) -> String {
     String::from_utf8(pty.bytes()).unwrap()
 }
 
-/// A turn that says the corpus in every channel, calls tools with it, and proposes it as a file.
+/// A turn that says the corpus in every channel, calls tools with it, and proposes it as a file; every way but the
+/// answer has a part of it.
 fn script(bench: &Bench) -> String {
-    let all = corpus().join("\n");
-    let lines: String = all
-        .lines()
-        .map(|line| format!("+{}\n", line.replace('\r', "␍").replace('\0', "␀")))
+    let all = corpus();
+    let part = |number: usize| -> String {
+        let cases: Vec<&str> = all
+            .iter()
+            .skip(number)
+            .step_by(6)
+            .map(String::as_str)
+            .collect();
+        cases.join("\n")
+    };
+    let single = all
+        .iter()
+        .filter(|case| case.chars().count() == 1 && !"\r\0".contains(case.as_str()));
+    let lines: String = single
+        .map(String::as_str)
+        .chain(part(5).replace(['\r', '\0'], "").lines())
+        .map(|line| format!("+{line}\n"))
         .collect();
     let patch = format!("*** Begin Patch\n*** Add File: new.txt\n{lines}*** End Patch");
     let call = |tool: &str, text: &str| {
         format!("<|channel|>commentary to=functions.{tool}<|message|>{text}<|call|>")
     };
     let generations: Vec<Value> = [
-        format!("<|channel|>analysis<|message|>{all}<|end|><|start|>assistant<|channel|>commentary<|message|>{all}<|end|><|start|>assistant{}", call("read_file", &json!({"path": all}).to_string())),
-        call("search", &json!({"pattern": all, "path": all}).to_string()),
-        call("apply_patch", &all),
-        call("no_such_tool", &all),
+        format!(
+            "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>commentary<|message|>{}<|end|><|start|>assistant{}",
+            part(0),
+            part(1),
+            call("read_file", &json!({"path": part(2)}).to_string())
+        ),
+        call("apply_patch", &part(3)),
+        call("no_such_tool", &part(4)),
         call("apply_patch", &patch),
-        format!("<|channel|>final<|message|>{all}<|return|>"),
+        format!("<|channel|>final<|message|>{}<|return|>", all.join("\n")),
     ]
     .iter()
     .map(|text| json!({"text": text}))
@@ -168,26 +186,18 @@ fn a_review_line_by_line_shows_every_character() {
 #[test]
 fn sessions_and_what_was_said_in_them() {
     let bench = Bench::new();
-    let model = script(&bench);
-    for (number, chunk) in chunks(60).iter().enumerate() {
-        let ran = bench.run_with(
-            &["--once", "--apply", "none", "-m", &model, "-"],
-            &chunk.replace('\0', ""),
-        );
-        clean(
-            &format!("turn {number}"),
-            &Ran {
-                stdout: String::new(),
-                ..ran
-            },
-        );
+    for chunk in chunks(60) {
+        let text = format!("<|channel|>final<|message|>{chunk}<|return|>");
+        let model = bench.scripted(&json!({"generations": [{"text": text}]}).to_string());
+        let ran = bench.run_with(&["--once", "-m", &model, "-"], &chunk.replace('\0', ""));
+        clean("a turn", &ran);
     }
     let list = bench.run(&["sessions"]);
     assert!(list.stdout.lines().count() >= 8, "{list:?}");
     clean("sessions", &list);
     let id = list.stdout.split('\t').next().unwrap().to_owned();
     let show = bench.run(&["sessions", "show", &id]);
-    assert!(show.stdout.contains("<U+202E>"), "{show:?}");
+    assert!(show.stdout.contains("<U+E0070>"), "{show:?}");
     clean("sessions show", &show);
     assert_eq!(leaks(&on_terminal(&bench, &["sessions"]), TERMINAL), None);
     assert_eq!(
