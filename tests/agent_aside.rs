@@ -22,13 +22,15 @@ fn shell_over(event: &AgentEvent) -> bool {
 async fn attached(rig: &Rig, count: usize) -> Vec<Item> {
     let path = rig.session.clone().unwrap();
     for _ in 0..1000 {
-        let items = session::load(&path).unwrap().into_state().into_items();
-        let found: Vec<Item> = items
-            .into_iter()
-            .filter(|item| matches!(item, Item::Attached { .. }))
-            .collect();
-        if found.len() >= count {
-            return found;
+        // The first thing said makes the file.
+        if let Ok(loaded) = session::load(&path) {
+            let items = loaded.into_state().into_items().into_iter();
+            let found: Vec<Item> = items
+                .filter(|item| matches!(item, Item::Attached { .. }))
+                .collect();
+            if found.len() >= count {
+                return found;
+            }
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
