@@ -61,20 +61,9 @@ pub(crate) enum Mode {
 
 impl State {
     pub fn exact(self) -> Self {
-        match self.mode {
-            Mode::Exact(_) => self,
-            Mode::New { executable } => Self {
-                mode: Mode::Exact(if executable { 0o755 } else { 0o644 }),
-                ..self
-            },
-        }
-    }
-
-    /// Whether a file's permission bits are the state's; those of a new file are the umask's.
-    pub(super) fn has_mode(&self, found: u32) -> bool {
-        match self.mode {
-            Mode::Exact(mode) => mode & 0o777 == found & 0o777,
-            Mode::New { .. } => true,
+        Self {
+            mode: Mode::Exact(self.mode()),
+            ..self
         }
     }
 
@@ -84,6 +73,14 @@ impl State {
             Mode::Exact(mode) => mode,
             Mode::New { executable: true } => 0o755,
             Mode::New { executable: false } => 0o644,
+        }
+    }
+
+    /// Whether a file's permission bits are the state's; those of a new file are the umask's.
+    pub(super) fn has_mode(&self, found: u32) -> bool {
+        match self.mode {
+            Mode::Exact(mode) => mode & 0o777 == found & 0o777,
+            Mode::New { .. } => true,
         }
     }
 
@@ -101,8 +98,27 @@ impl State {
 pub(super) struct Faults {
     pub crash_before: Option<usize>,
     pub fail_before: Option<usize>,
-    pub steps: std::cell::Cell<usize>,
-    pub crashed: std::cell::Cell<bool>,
+    pub steps: std::sync::atomic::AtomicUsize,
+    pub crashed: std::sync::atomic::AtomicBool,
+}
+
+#[cfg(test)]
+impl Faults {
+    /// Shared by the threads that stage: steps are numbered as they come.
+    fn point(&self, folder: &std::path::Path) -> Result<(), JournalError> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let step = Some(self.steps.fetch_add(1, SeqCst));
+        if self.crash_before == step {
+            self.crashed.store(true, SeqCst);
+        } else if self.fail_before != step {
+            return Ok(());
+        }
+        Err(JournalError::Io {
+            path: folder.to_owned(),
+            doing: "a test",
+            source: std::io::Error::from(std::io::ErrorKind::StorageFull),
+        })
+    }
 }
 
 impl Journal {
@@ -248,11 +264,14 @@ impl Journal {
             .filter_map(|(index, transition)| Some((index, transition, transition.after.as_ref()?)))
             .collect();
         for batch in wanted.chunks(SYNC_BATCH) {
-            batch.iter().try_for_each(|_| self.step_point())?;
+            #[cfg(test)]
+            let (faults, folder) = (&self.faults, &self.folder);
             let results = parallel::map(batch, |(index, transition, after)| {
+                #[cfg(test)]
+                faults.point(folder)?;
                 let (mode, token) = (after.write_mode(), file_token(begin, *index));
                 let file = workspace.stage(&transition.path, &after.bytes, mode, &token)?;
-                Ok::<_, WorkspaceError>((file, transition.before.is_some()))
+                Ok::<_, JournalError>((file, transition.before.is_some()))
             });
             // What failed half way is discarded with the rest.
             let from = staged.len();
@@ -264,7 +283,7 @@ impl Journal {
                 }
             }
             if let Some(error) = failed {
-                return Err(error.into());
+                return Err(error);
             }
             self.step_point()?;
             let new = staged.get_mut(from..).unwrap_or_default();
@@ -301,28 +320,17 @@ impl Journal {
     /// Only in tests: the process is to be taken for dead.
     fn crashed(&self) -> bool {
         #[cfg(test)]
-        return self.faults.crashed.get();
+        return self
+            .faults
+            .crashed
+            .load(std::sync::atomic::Ordering::SeqCst);
         #[cfg(not(test))]
         false
     }
 
     #[cfg(test)]
     pub(super) fn step_point(&self) -> Result<(), JournalError> {
-        let step = self.faults.steps.get();
-        self.faults.steps.set(step + 1);
-        let injected = || JournalError::Io {
-            path: self.folder.clone(),
-            doing: "a test",
-            source: std::io::Error::from(std::io::ErrorKind::StorageFull),
-        };
-        if self.faults.crash_before == Some(step) {
-            self.faults.crashed.set(true);
-            return Err(injected());
-        }
-        if self.faults.fail_before == Some(step) {
-            return Err(injected());
-        }
-        Ok(())
+        self.faults.point(&self.folder)
     }
 }
 

@@ -242,22 +242,15 @@ fn write_pack(file: &mut File, pack: &str, states: &[&State]) -> io::Result<Vec<
     );
     let images = states.iter().zip(blobs).zip(offsets?);
     Ok(images
-        .map(|((state, blob), offset)| {
-            let (mode, new) = match state.mode {
-                Mode::Exact(mode) => (mode, false),
-                Mode::New { executable: false } => (0o644, true),
-                Mode::New { executable: true } => (0o755, true),
-            };
-            Image {
-                blob,
-                mode,
-                new,
-                at: Some(Place {
-                    pack: pack.to_owned(),
-                    offset,
-                    len: state.bytes.len() as u64,
-                }),
-            }
+        .map(|((state, blob), offset)| Image {
+            blob,
+            mode: state.mode(),
+            new: matches!(state.mode, Mode::New { .. }),
+            at: Some(Place {
+                pack: pack.to_owned(),
+                offset,
+                len: state.bytes.len() as u64,
+            }),
         })
         .collect())
 }
