@@ -5,65 +5,42 @@
 //! speaks to the agent through commands and events alone and imports neither engine code nor tools.
 //!
 //! - [`keymap`], [`command`]: one table row for every key and slash command; help and docs come from them
-//! - [`composer`], [`transcript`], [`pane`], [`picker`], [`mod@review`]: the parts of the model
-//! - [`layout`], [`split`], [`paint`], [`view`], [`cells`], [`mod@ansi`], [`markdown`], [`diff`], [`preview`], [`syntax`], [`wrap`], [`theme`]: from model to screen
-//! - [`select`], [`copying`], [`clipboard`]: what is copied, and how it leaves us
-//! - [`glyphs`]: signs where the terminal has no Unicode
+//! - [`composer`], [`transcript`], [`pane`], [`overlay`], [`picker`], [`mod@review`]: the parts of the model
+//! - [`render`]: from text to styled rows; [`theme`]: their colours; [`layout`], [`view`]: from model to screen
+//! - [`terminal`]: the loop's instruments, from the keys that come in to the links and copies that go out
+//! - [`copying`], [`git`]: what is copied, and what is asked of the work tree
 //! - [`linear`]: the interface in lines, for screen readers
-//! - [`announce`], [`git`]: what is said outside the screen, and what is asked of the work tree
-//! - [`links`], [`mod@plain`]: links for the terminal, text without markup
-//! - [`terminal`], [`input`], [`probe`], [`clock`], [`history`]: the loop's instruments
 
-mod announce;
-mod ansi;
-mod cells;
-mod clipboard;
-mod clock;
 mod command;
 mod composer;
 mod copying;
-mod diff;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod escapes;
 mod event_loop;
-mod files;
 pub mod git;
-mod glyphs;
-mod history;
-mod input;
 mod keymap;
 mod layout;
 mod linear;
-mod links;
-mod markdown;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
 mod overlay;
-mod paint;
 mod pane;
 mod picker;
-mod plain;
-mod preview;
-mod probe;
+mod render;
 mod review;
-mod select;
-mod split;
-mod syntax;
 #[doc(hidden)] // for the test of a panic
 pub mod terminal;
 #[cfg(test)]
 mod testing;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod theme;
-mod thought;
 mod transcript;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod update;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod view;
-mod wrap;
 
 use crate::agent::{AgentCommand, AgentEvent};
 use crate::agent::{ApprovalPolicy, ReviewId};
@@ -74,10 +51,12 @@ use crate::text;
 use git::GitProbe;
 pub use keymap::{Keymap, RebindError};
 use model::{Effect, Model, ModelState, Msg, Purpose, Status};
+use pane::split;
+use render::glyphs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
-use terminal::Screen;
+use terminal::{Screen, clipboard, links};
 use theme::catalogue::Themes;
 use theme::depth::{ColourHints, Depth};
 use tokio::sync::mpsc;

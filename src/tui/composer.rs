@@ -2,9 +2,11 @@
 //!
 //! The text and its undo are [`buffer`]'s, large pastes [`paste`]'s, the history and its search [`recall`]'s, the
 //! rows on screen [`rows`]'s, what `@` offers [`mentions`]'s. Here they are one thing to type into. It does no
-//! I/O and reads no keys but those that write; what other keys mean is in [`super::update`].
+//! I/O and reads no keys but those that write; what other keys mean is in [`crate::tui::update`].
 
 mod buffer;
+pub(super) mod files;
+pub(super) mod history;
 mod mentions;
 mod paste;
 mod recall;
@@ -17,8 +19,8 @@ pub use paste::is_mark;
 pub use recall::{HISTORY_LIMIT, Search, SearchStep};
 pub use rows::{Rows, TAB};
 
-use super::command::{self, Candidate};
 use crate::agent::mention;
+use crate::tui::command::{self, Candidate};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use recall::Recall;
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! What a copy takes: an item as it came rather than as it is drawn, a block of code, an answer.
 
-use super::transcript::{Body, Cell, ToolCard, Transcript};
+use crate::tui::transcript::{Body, Cell, ToolCard, Transcript};
 
 /// A text, and what to call it when the user is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

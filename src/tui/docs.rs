@@ -6,8 +6,8 @@
     clippy::string_slice
 )]
 
-use super::command::COMMANDS;
-use super::keymap::{BINDINGS, Context};
+use crate::tui::command::COMMANDS;
+use crate::tui::keymap::{BINDINGS, Context};
 use std::path::Path;
 
 fn page() -> String {

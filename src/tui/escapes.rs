@@ -10,13 +10,13 @@
 #[path = "../../tests/support/escapes.rs"]
 mod corpus;
 
-use super::links::backend::Linked;
-use super::model::{Model, Msg};
-use super::testing::{self, Session};
-use super::view::{settle, view};
 use crate::agent::{AgentEvent, ReviewId, SandboxState, ToolStatus};
 use crate::conversation::{CallId, TurnId, Usage};
 use crate::patch::{ChangeKind, LocateStage, Plan};
+use crate::tui::model::{Model, Msg};
+use crate::tui::terminal::links::backend::Linked;
+use crate::tui::testing::{self, Session};
+use crate::tui::view::{settle, view};
 use corpus::corpus;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;

@@ -2,10 +2,10 @@
 //!
 //! `update` asks it for the pane under the mouse and the size of a page, `view` draws into it.
 
-use super::model::{Focus, Model};
-use super::pane::Side;
-use super::split::Direction;
-use super::transcript::Body;
+use crate::tui::model::{Focus, Model};
+use crate::tui::pane::Side;
+use crate::tui::pane::split::Direction;
+use crate::tui::transcript::Body;
 use ratatui::layout::Rect;
 
 /// From this width on, reasoning stands beside the conversation.
@@ -185,8 +185,8 @@ pub fn areas(model: &Model) -> Areas {
     clippy::string_slice
 )]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::tui::testing;
 
     #[test]
     fn areas_never_overlap_and_fill_the_screen_at_any_size() {

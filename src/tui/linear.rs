@@ -9,11 +9,11 @@ mod lines;
 mod questions;
 mod speech;
 
-use super::command::{self, Command};
-use super::terminal;
 use super::{TuiError, TuiOptions};
 use crate::agent::{AgentCommand, AgentEvent, Inquiry};
 use crate::text;
+use crate::tui::command::{self, Command};
+use crate::tui::terminal;
 use lines::Lines;
 use questions::{Answered, Questions};
 use speech::Speech;

@@ -1,31 +1,31 @@
 //! The whole state of the interface, as plain data.
 //!
-//! [`super::update`] changes it, [`super::view`] draws it; neither does I/O. Times are durations since the
+//! [`crate::tui::update`] changes it, [`crate::tui::view`] draws it; neither does I/O. Times are durations since the
 //! interface started, so that nothing here reads a clock.
 
-use super::composer::{Composer, FileMatch, Wanted};
-use super::copying::Copied;
-use super::git::GitState;
-use super::keymap::Keymap;
-use super::overlay::Overlay;
-use super::pane::{Pane, Side};
-use super::picker::Picker;
-use super::review::Review;
-use super::select::{Drag, Selection};
-use super::split::Split;
-use super::syntax::Grammars;
-use super::theme::Theme;
-use super::theme::catalogue::Themes;
-use super::theme::choice::{ThemeMsg, ThemeRequest};
 use crate::agent::{AgentCommand, AgentEvent, ReviewId, RunId, SandboxState};
 use crate::agent::{ApprovalPolicy, LoadProgress};
 use crate::conversation::{Effort, TurnId};
 use crate::patch::Decisions;
+use crate::tui::composer::{Composer, FileMatch, Wanted};
+use crate::tui::copying::Copied;
+use crate::tui::git::GitState;
+use crate::tui::keymap::Keymap;
+use crate::tui::overlay::Overlay;
+use crate::tui::pane::select::{Drag, Selection};
+use crate::tui::pane::split::Split;
+use crate::tui::pane::{Pane, Side};
+use crate::tui::picker::Picker;
+use crate::tui::render::syntax::Grammars;
+use crate::tui::review::Review;
+use crate::tui::theme::Theme;
+use crate::tui::theme::catalogue::Themes;
+use crate::tui::theme::choice::{ThemeMsg, ThemeRequest};
 use crossterm::event::{KeyEvent, MouseEvent};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the loop tells [`super::update::update`].
+/// What the loop tells [`crate::tui::update::update`].
 #[derive(Debug)]
 pub enum Msg {
     Key(KeyEvent),
@@ -63,7 +63,7 @@ pub enum Msg {
     Warning(String),
 }
 
-/// What [`super::update::update`] asks the loop to do.
+/// What [`crate::tui::update::update`] asks the loop to do.
 #[derive(Debug)]
 pub enum Effect {
     Agent(AgentCommand),
@@ -304,7 +304,7 @@ impl Model {
             );
             model.conversation.transcript.problem(&text);
         }
-        super::layout::measure_composer(&mut model);
+        crate::tui::layout::measure_composer(&mut model);
         model
     }
 

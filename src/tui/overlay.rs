@@ -1,6 +1,6 @@
 //! What lies over the panes and takes the keys: the help, and the changes of the conversation.
 //!
-//! State only: [`super::update`] gives it keys, [`super::view`] draws it.
+//! State only: [`crate::tui::update`] gives it keys, [`crate::tui::view`] draws it.
 
 pub mod changes;
 pub mod help;

@@ -7,14 +7,16 @@
 mod cache;
 mod rows;
 mod search;
+pub(super) mod select;
+pub(super) mod split;
 
-pub use super::wrap::Row;
+pub use crate::tui::render::wrap::Row;
 pub use cache::PaneCache;
 pub use rows::{Style, plain};
 pub use search::{Hit, Marked, Search};
 
-use super::model::Focus;
-use super::transcript::Transcript;
+use crate::tui::model::Focus;
+use crate::tui::transcript::Transcript;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

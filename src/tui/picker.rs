@@ -4,9 +4,9 @@
 //! nothing. What a list is about is its [`Subject`]; what a choice then does is in `update/picker`, with one
 //! arm for each subject. Text is made safe as it enters.
 
-use super::keymap::{Action, Context, Keymap};
 use crate::agent::Listed;
 use crate::text;
+use crate::tui::keymap::{Action, Context, Keymap};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -267,8 +267,8 @@ impl Picker {
     clippy::string_slice
 )]
 mod tests {
-    use super::super::testing::script;
     use super::*;
+    use crate::tui::testing::script;
 
     fn picker() -> Picker {
         let rows = [

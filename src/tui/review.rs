@@ -1,13 +1,13 @@
 //! A review: the user's way through the hunks of a plan.
 //!
-//! State and keys only; [`super::view`] draws it. The one thing to know: splitting and editing
+//! State and keys only; [`crate::tui::view`] draws it. The one thing to know: splitting and editing
 //! renumber the plan's hunks, so decisions are kept by position and become [`Decisions`] only at the end,
 //! and every step that `r` may take back keeps what it changed.
 
-use super::keymap::{Action, Context, Keymap};
 use crate::agent::ReviewId;
 use crate::patch::{Decision, Decisions, Hunk, LineKind, Plan};
 use crate::text;
+use crate::tui::keymap::{Action, Context, Keymap};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::time::Duration;
 use tui_textarea::TextArea;

@@ -3,11 +3,17 @@
 //! Whoever holds a [`Screen`] holds the terminal; dropping it restores every mode it set, and the panic
 //! hook does so before the message is printed. All escape sequences that are not ratatui's are here.
 
-use super::announce;
-use super::links::backend::Linked;
-use super::model::Model;
-use super::probe::QUESTIONS;
-use super::view::{self, ViewCache};
+pub(super) mod announce;
+pub(super) mod clipboard;
+pub(super) mod clock;
+pub(super) mod input;
+pub(super) mod links;
+pub(super) mod probe;
+
+use crate::tui::model::Model;
+use crate::tui::terminal::links::backend::Linked;
+use crate::tui::terminal::probe::QUESTIONS;
+use crate::tui::view::{self, ViewCache};
 use crossterm::cursor::Show;
 use crossterm::event::{
     DisableBracketedPaste, EnableBracketedPaste, KeyboardEnhancementFlags,

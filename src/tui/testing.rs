@@ -6,10 +6,10 @@
     clippy::string_slice
 )]
 
-use super::keymap;
 use crate::patch::{
     ChangeKind, Encoding, FilePlan, Hunk, HunkId, HunkLine, LineKind, LocateStage, Plan,
 };
+use crate::tui::keymap;
 use crossterm::event::KeyEvent;
 
 /// `abc<Enter><Ctrl+C>` as key events.
@@ -116,11 +116,11 @@ pub fn plan() -> Plan {
     }
 }
 
-use super::model::{Model, ModelState, Msg, Status};
-use super::theme::catalogue::Themes;
-use super::update::update;
 use crate::agent::AgentEvent;
 use crate::conversation::{Effort, TurnId};
+use crate::tui::model::{Model, ModelState, Msg, Status};
+use crate::tui::theme::catalogue::Themes;
+use crate::tui::update::update;
 use std::time::Duration;
 
 /// A model that loads, without colours.
@@ -150,9 +150,9 @@ pub fn start_turn(model: &mut Model) {
     update(model, Msg::Agent(event), Duration::ZERO);
 }
 
-use super::model::Effect;
-use super::view::{ViewCache, settle, view};
 use crate::agent::AgentCommand;
+use crate::tui::model::Effect;
+use crate::tui::view::{ViewCache, settle, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -244,7 +244,7 @@ impl Session {
             for cell in row {
                 if skip == 0 {
                     line.push_str(cell.symbol());
-                    skip = super::wrap::width(cell.symbol()).saturating_sub(1);
+                    skip = crate::tui::render::wrap::width(cell.symbol()).saturating_sub(1);
                 } else {
                     skip -= 1;
                 }

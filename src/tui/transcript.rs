@@ -2,20 +2,22 @@
 //!
 //! Text is made safe as it enters ([`crate::text`]) and only ever appended to, replaced or finished,
 //! so that the view can tell from a cell's epoch and length what it has to lay out again. How a cell looks
-//! is in [`super::cells`]. Every cell knows its [`Moment`], which links an answer or a tool call to the
+//! is in [`crate::tui::transcript::cells`]. Every cell knows its [`Moment`], which links an answer or a tool call to the
 //! reasoning that led to it.
 
+pub(super) mod cells;
 mod fold;
 mod link;
+pub(super) mod thought;
 
 pub use link::Moment;
 
-use super::ansi::Output;
 use crate::agent::ToolStatus;
 use crate::conversation::CallId;
 use crate::patch::v4a::Stream;
 use crate::patch::{Decisions, Plan};
 use crate::text;
+use crate::tui::render::ansi::Output;
 use std::time::Duration;
 
 /// Output of a running tool kept for the card; the model is told its own, capped share by the agent.

@@ -2,7 +2,7 @@
 //!
 //! It neither awaits nor does I/O: what must happen outside is returned as [`Effect`]s. Keys go to the
 //! topmost thing that is open (help, list, review, completion popup), else to the focus; what a key means is in
-//! [`super::keymap`]. What the agent says is taken in by [`agent`].
+//! [`crate::tui::keymap`]. What the agent says is taken in by [`agent`].
 
 pub mod agent;
 pub(super) mod answers;
@@ -18,13 +18,13 @@ mod review;
 mod search;
 mod shell;
 
-use super::keymap::{self, Action, Context};
-use super::layout;
-use super::model::{Colouring, Dirty, Effect, Focus, Model, Msg, Update};
-use super::pane::Pane;
-use super::theme::choice;
 use crate::agent::AgentCommand;
 use crate::text;
+use crate::tui::keymap::{self, Action, Context};
+use crate::tui::layout;
+use crate::tui::model::{Colouring, Dirty, Effect, Focus, Model, Msg, Update};
+use crate::tui::pane::Pane;
+use crate::tui::theme::choice;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use std::time::Duration;
 

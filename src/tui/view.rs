@@ -12,15 +12,15 @@ mod review;
 mod status;
 mod themes;
 
-use super::glyphs;
-use super::layout::{self, Areas};
-use super::links::Links;
-use super::model::Model;
-use super::overlay::Overlay;
-use super::pane::{PaneCache, Search, Side, Style};
-use super::picker::Subject;
-use super::select::{self, Selection};
-use super::theme::{self, Theme};
+use crate::tui::layout::{self, Areas};
+use crate::tui::model::Model;
+use crate::tui::overlay::Overlay;
+use crate::tui::pane::select::{self, Selection};
+use crate::tui::pane::{PaneCache, Search, Side, Style};
+use crate::tui::picker::Subject;
+use crate::tui::render::glyphs;
+use crate::tui::terminal::links::Links;
+use crate::tui::theme::{self, Theme};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -103,7 +103,7 @@ pub fn selected_text(
 /// A pane's transcript as plain text, unfolded.
 pub fn plain_text(model: &Model, side: Side) -> String {
     let style = panes::style(model, layout::areas(model).text(side));
-    super::pane::plain(&model.pane(side).transcript, style)
+    crate::tui::pane::plain(&model.pane(side).transcript, style)
 }
 
 /// The next frame differs from this one though nothing happens.

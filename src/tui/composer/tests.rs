@@ -1,5 +1,5 @@
-use super::super::keymap;
 use super::*;
+use crate::tui::keymap;
 
 fn typed(composer: &mut Composer, text: &str) {
     for c in text.chars() {

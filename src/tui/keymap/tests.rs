@@ -5,8 +5,8 @@
     clippy::string_slice
 )]
 
-use super::super::command::COMMANDS;
 use super::*;
+use crate::tui::command::COMMANDS;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::collections::BTreeSet;
 

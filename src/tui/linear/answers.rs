@@ -1,9 +1,9 @@
 //! Answers to what the user asked about the program, as text that is read from its beginning.
 
-use super::super::diff;
-use super::super::update::answers::report;
 use crate::agent::{Answer, Facts};
 use crate::patch::{OverallFile, Since};
+use crate::tui::render::diff;
+use crate::tui::update::answers::report;
 
 pub fn words(answer: &Answer) -> String {
     match answer {

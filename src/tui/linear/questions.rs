@@ -2,12 +2,12 @@
 //!
 //! The state is [`Review`]'s, the same as on the full screen; an answer is a key of it.
 
-use super::super::diff;
-use super::super::keymap::Keymap;
-use super::super::review::{Mode, Outcome, Review};
 use crate::agent::{AgentCommand, ReviewId};
 use crate::patch::{Hunk, LineKind, Plan};
 use crate::text;
+use crate::tui::keymap::Keymap;
+use crate::tui::render::diff;
+use crate::tui::review::{Mode, Outcome, Review};
 use crossterm::event::{KeyCode, KeyEvent};
 use std::time::Duration;
 

@@ -3,11 +3,11 @@
 //! Pure: an event goes in, the text to append comes out. Answers are given out by whole sentences and lines;
 //! code goes by lines. Reasoning is announced and kept for who asks for it.
 
-use super::super::cells;
-use super::super::update::choices::policy_in_words;
 use super::answers;
 use crate::agent::{AgentEvent, HistoryEvent, SandboxState, ShellEnd, ToolStatus};
 use crate::conversation::{PromptProfile, Usage};
+use crate::tui::transcript::cells;
+use crate::tui::update::choices::policy_in_words;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -221,7 +221,7 @@ impl Speech {
                 short(&tool)
             )),
             AgentEvent::ReviewDone { plan, applied, declined_hunks, .. } => {
-                let files: Vec<String> = plan.files.iter().map(super::super::diff::file_title).collect();
+                let files: Vec<String> = plan.files.iter().map(crate::tui::render::diff::file_title).collect();
                 let declined = match declined_hunks {
                     0 => String::new(),
                     1 => "; 1 change was left out".to_owned(),

@@ -1,9 +1,9 @@
 //! `/diff`: everything the conversation changed, as it is open: what is compared, where it is scrolled to,
 //! what is searched.
 
-use super::super::theme::Theme;
-use super::super::wrap;
 use crate::patch::Overall;
+use crate::tui::render::wrap;
+use crate::tui::theme::Theme;
 use ratatui::text::Line;
 use std::ops::Range;
 

@@ -6,10 +6,10 @@
 use super::rows::{Key, Laid, slice, text_of};
 use super::search::Marked;
 use super::{Pane, Row, RowAt, Scroll, Style};
-use crate::tui::links::Links;
-use crate::tui::select::Selection;
+use crate::tui::pane::select::Selection;
+use crate::tui::render::wrap;
+use crate::tui::terminal::links::Links;
 use crate::tui::transcript::{Body, Transcript};
-use crate::tui::wrap;
 use ratatui::text::Line;
 use regex::Regex;
 

@@ -3,15 +3,15 @@
 //! A stream is laid out again only from what is still open of it. [`wrap::Row`] says how a row continues the one
 //! above, so that a selection or a search reads the text as it was before it was wrapped.
 
-use super::super::cells;
-use super::super::links::Links;
-use super::super::markdown::{Look, Markdown};
-use super::super::plain::Plain;
-use super::super::syntax::Grammars;
-use super::super::theme::Theme;
-use super::super::transcript::{Body, Cell, Transcript};
-use super::super::wrap::{self, Mark, Row, Rows, Source};
 use crate::text;
+use crate::tui::render::markdown::{Look, Markdown};
+use crate::tui::render::plain::Plain;
+use crate::tui::render::syntax::Grammars;
+use crate::tui::render::wrap::{self, Mark, Row, Rows, Source};
+use crate::tui::terminal::links::Links;
+use crate::tui::theme::Theme;
+use crate::tui::transcript::cells;
+use crate::tui::transcript::{Body, Cell, Transcript};
 use ratatui::text::Line;
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;

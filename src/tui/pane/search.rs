@@ -6,7 +6,7 @@
 
 use super::rows::{Style, sources};
 use super::{RowAt, Scroll};
-use crate::tui::links::Links;
+use crate::tui::terminal::links::Links;
 use crate::tui::transcript::{Body, Cell, Transcript};
 use regex::{Regex, RegexBuilder};
 

@@ -5,8 +5,8 @@
     clippy::string_slice
 )]
 
-use super::super::theme::Theme;
 use super::*;
+use crate::tui::theme::Theme;
 use proptest::prelude::*;
 use ratatui::text::Line;
 

@@ -5,10 +5,10 @@
     clippy::string_slice
 )]
 
-use super::super::keymap::Keymap;
-use super::super::testing::{plan, script};
 use super::*;
 use crate::patch::HunkId;
+use crate::tui::keymap::Keymap;
+use crate::tui::testing::{plan, script};
 
 /// `plan()` has three hunks in `src/main.rs` (the second of two runs of changes), one in `old.txt`, and an
 /// empty `new.txt`.

@@ -2,11 +2,11 @@
 //!
 //! The files are read when the list opens, so that a theme one is working on can be looked at again.
 
-use super::super::keymap::Action;
-use super::super::model::{Effect, Model, Update};
-use super::super::picker::{Picked, Picker, Row, Subject};
 use super::catalogue::{Themes, UserFile};
 use super::depth::Background;
+use crate::tui::keymap::Action;
+use crate::tui::model::{Effect, Model, Update};
+use crate::tui::picker::{Picked, Picker, Row, Subject};
 
 /// What the loop tells about themes.
 #[derive(Debug)]

@@ -1,9 +1,5 @@
 //! What the agent says, taken into the model.
 
-use super::super::cells;
-use super::super::model::{Activity, Dirty, Effect, Focus, Model, ModelState, Running, Update};
-use super::super::review::Review;
-use super::super::transcript::{Body, Cell, DiffCard, ToolState};
 use super::past;
 use super::review::want_colours;
 use super::{answers, composer, is_typing, shell};
@@ -11,6 +7,10 @@ use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
 use crate::text;
+use crate::tui::model::{Activity, Dirty, Effect, Focus, Model, ModelState, Running, Update};
+use crate::tui::review::Review;
+use crate::tui::transcript::cells;
+use crate::tui::transcript::{Body, Cell, DiffCard, ToolState};
 use std::time::Duration;
 
 /// What a turn without an answer says.

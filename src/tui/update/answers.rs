@@ -1,13 +1,13 @@
 //! Answers to what the user asked about the program, taken into the model.
 
-use super::super::model::{Model, ModelState, Update};
-use super::super::overlay::Overlay;
-use super::super::overlay::changes::Changes;
 use super::choices;
 use super::review::want_colours;
 use crate::agent::{Answer, ApprovalPolicy, Check, Facts, SandboxState};
 use crate::patch::Overall;
 use crate::text;
+use crate::tui::model::{Model, ModelState, Update};
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::changes::Changes;
 
 pub(super) fn answer(model: &mut Model, answer: Answer, out: &mut Update) {
     match answer {

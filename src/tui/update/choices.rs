@@ -1,12 +1,12 @@
 //! Lists that run a command: the palette, and the commands that ask for their argument.
 
-use super::super::command::{COMMANDS, Command};
-use super::super::keymap::{Action, Context};
-use super::super::model::{Model, Update};
-use super::super::picker::{Picked, Picker, Row, Subject};
 use super::{act, command, overlay};
 use crate::agent::{ApprovalPolicy, ModelChoice};
 use crate::conversation::Effort;
+use crate::tui::command::{COMMANDS, Command};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::model::{Model, Update};
+use crate::tui::picker::{Picked, Picker, Row, Subject};
 
 /// Every command, and what else a key can do from everywhere.
 pub(super) fn open_palette(model: &mut Model) {

@@ -1,11 +1,11 @@
 //! Sending what the composer holds, and running the slash commands.
 
-use super::super::command::{self, Command};
-use super::super::model::{Effect, Focus, Model, Update};
-use super::super::theme::choice;
 use super::{choices, composer, overlay, panes, quit};
 use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
+use crate::tui::command::{self, Command};
+use crate::tui::model::{Effect, Focus, Model, Update};
+use crate::tui::theme::choice;
 
 pub(super) fn submit(model: &mut Model, out: &mut Update) {
     let shown = model.composer.shown();

@@ -1,10 +1,10 @@
 //! Keys of the composer: writing, the popups, the search through the history, sending.
 
-use super::super::composer::{Cut, FileMatch, Motion, Pending, SearchStep};
-use super::super::keymap::{Action, Context};
-use super::super::model::{Effect, Model, Update};
 use super::command;
 use crate::agent::AgentCommand;
+use crate::tui::composer::{Cut, FileMatch, Motion, Pending, SearchStep};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::model::{Effect, Model, Update};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Keys that mean something else while the composer shows more than its text; `false` leaves the key to the

@@ -1,13 +1,13 @@
 //! The mouse: the wheel scrolls the pane under it, a drag selects text or moves the divider, a click focuses,
 //! selects and unfolds.
 
-use super::super::layout::{self, Areas};
-use super::super::model::{Dirty, Effect, Focus, Model, Update};
-use super::super::pane::Side;
-use super::super::select::{self, Drag, Selection};
-use super::super::split::Direction;
-use super::super::transcript::Body;
 use super::{panes, picker};
+use crate::tui::layout::{self, Areas};
+use crate::tui::model::{Dirty, Effect, Focus, Model, Update};
+use crate::tui::pane::Side;
+use crate::tui::pane::select::{self, Drag, Selection};
+use crate::tui::pane::split::Direction;
+use crate::tui::transcript::Body;
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 

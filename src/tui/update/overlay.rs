@@ -1,14 +1,14 @@
 //! Keys of what lies over the panes, and opening it.
 
-use super::super::command;
-use super::super::keymap::{Action, Context, is_text};
-use super::super::model::{Effect, Model, Update};
-use super::super::overlay::Overlay;
-use super::super::overlay::changes::{Changes, Search};
-use super::super::overlay::help::{Help, Topic};
 use super::command as commands;
 use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
+use crate::tui::command;
+use crate::tui::keymap::{Action, Context, is_text};
+use crate::tui::model::{Effect, Model, Update};
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::changes::{Changes, Search};
+use crate::tui::overlay::help::{Help, Topic};
 use crossterm::event::{KeyCode, KeyEvent};
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
 //! Keys of a focused pane: items and what belongs to them, folds, the divider, copies.
 
-use super::super::copying::{self, Copied};
-use super::super::layout;
-use super::super::model::{Dirty, Effect, Focus, Model, Update};
-use super::super::pane::Side;
-use super::super::picker::{Picker, Row, Subject};
-use super::super::transcript::Body;
+use crate::tui::copying::{self, Copied};
+use crate::tui::layout;
+use crate::tui::model::{Dirty, Effect, Focus, Model, Update};
+use crate::tui::pane::Side;
+use crate::tui::picker::{Picker, Row, Subject};
+use crate::tui::transcript::Body;
 
 /// The pane that keys act on; the conversation while the composer has them.
 pub(super) fn side(model: &Model) -> Side {

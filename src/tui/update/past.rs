@@ -1,12 +1,12 @@
 //! Earlier conversations and earlier messages: shown again, listed, chosen from.
 
-use super::super::keymap::Action;
-use super::super::model::{Activity, Effect, Model, Running, Update};
-use super::super::picker::{Picked, Picker, Row, Subject};
-use super::super::transcript::{Body, DiffCard};
 use super::agent;
 use crate::agent::{AgentCommand, HistoryEvent, Listed, Message, Past, Restored, TurnEnd};
 use crate::conversation::{TurnId, Usage};
+use crate::tui::keymap::Action;
+use crate::tui::model::{Activity, Effect, Model, Running, Update};
+use crate::tui::picker::{Picked, Picker, Row, Subject};
+use crate::tui::transcript::{Body, DiffCard};
 use std::time::Duration;
 
 /// Two presses of Esc within this time go back.
@@ -257,11 +257,11 @@ pub fn escape(model: &mut Model, out: &mut Update) {
     clippy::string_slice
 )]
 mod tests {
-    use super::super::super::testing::{Session, start_turn};
-    use super::super::super::view::tests::snapshot;
     use super::*;
     use crate::agent::{AgentEvent, ToolStatus};
     use crate::conversation::{CallId, Effort};
+    use crate::tui::testing::{Session, start_turn};
+    use crate::tui::view::tests::snapshot;
 
     fn listed() -> Vec<Listed> {
         let one = |n: u64, title: &str, folder: &str, minutes: u64| Listed {

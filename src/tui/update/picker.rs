@@ -1,11 +1,11 @@
 //! What a choice from a list does, one arm for each subject.
 
-use super::super::keymap::Action;
-use super::super::model::{Effect, Model, Update};
-use super::super::picker::{Picked, Subject};
-use super::super::theme::choice;
-use super::super::view::picker_page;
 use super::{choices, panes, past};
+use crate::tui::keymap::Action;
+use crate::tui::model::{Effect, Model, Update};
+use crate::tui::picker::{Picked, Subject};
+use crate::tui::theme::choice;
+use crate::tui::view::picker_page;
 use crossterm::event::KeyEvent;
 use std::sync::Arc;
 
@@ -72,9 +72,9 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
     clippy::string_slice
 )]
 mod tests {
-    use super::super::super::model::Msg;
-    use super::super::super::testing::{Session, start_turn};
     use super::*;
+    use crate::tui::model::Msg;
+    use crate::tui::testing::{Session, start_turn};
 
     #[test]
     fn an_open_list_takes_keys_pastes_and_the_wheel() {

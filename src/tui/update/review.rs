@@ -1,10 +1,10 @@
 //! Keys of an open review, and what a review needs besides them.
 
-use super::super::keymap::{Action, Context};
-use super::super::model::{Colouring, Effect, Model, Purpose, Update};
-use super::super::review::Outcome;
 use super::{interrupt, overlay, quit};
 use crate::agent::AgentCommand;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::model::{Colouring, Effect, Model, Purpose, Update};
+use crate::tui::review::Outcome;
 use crossterm::event::KeyEvent;
 use std::sync::Arc;
 

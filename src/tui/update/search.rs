@@ -1,9 +1,9 @@
 //! Keys of a search in a focused pane.
 
-use super::super::keymap::is_text;
-use super::super::model::{Focus, Model};
 use super::panes::side;
 use crate::text;
+use crate::tui::keymap::is_text;
+use crate::tui::model::{Focus, Model};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 pub(super) fn begin(model: &mut Model) {

@@ -1,10 +1,10 @@
 //! The user's own commands: their cards, and their interrupt.
 
-use super::super::model::{Effect, Model, Update};
-use super::super::transcript::{ToolState, USER_SHELL};
 use crate::agent::{AgentCommand, RunId, ShellEnd, ToolStatus};
 use crate::conversation::CallId;
 use crate::text;
+use crate::tui::model::{Effect, Model, Update};
+use crate::tui::transcript::{ToolState, USER_SHELL};
 use std::time::Duration;
 
 /// Cards are found by their call; the model's calls count from 1, these from the other end.

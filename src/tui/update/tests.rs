@@ -5,12 +5,12 @@
     clippy::string_slice
 )]
 
-use super::super::model::Purpose;
-use super::super::pane::Scroll;
-use super::super::testing::{Session, plan, start_turn};
 use super::*;
 use crate::agent::{AgentEvent, ReviewId, SandboxState};
 use crate::conversation::{CallId, TurnId, Usage};
+use crate::tui::model::Purpose;
+use crate::tui::pane::Scroll;
+use crate::tui::testing::{Session, plan, start_turn};
 use crossterm::event::{MouseEvent, MouseEventKind};
 
 fn open_review(session: &mut Session) {

@@ -1,16 +1,16 @@
 //! Draws `/diff`: file after file, hunk after hunk, read-only.
 
-use super::super::diff;
-use super::super::keymap::Context;
-use super::super::model::Model;
-use super::super::overlay::Overlay;
-use super::super::overlay::changes::{Changes, Laid, matches};
-use super::super::paint;
-use super::super::syntax::Grammars;
-use super::super::theme::Theme;
-use super::super::wrap::{self, Source};
 use crate::patch::{ChangeKind, LineKind, OverallFile, Since};
 use crate::text;
+use crate::tui::keymap::Context;
+use crate::tui::model::Model;
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::changes::{Changes, Laid, matches};
+use crate::tui::render::diff;
+use crate::tui::render::paint;
+use crate::tui::render::syntax::Grammars;
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::theme::Theme;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};

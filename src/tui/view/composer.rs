@@ -1,12 +1,12 @@
 //! Draws the composer: the text in its rows, the rule above it with what helps now, and the popups.
 
-use super::super::command::Candidate;
-use super::super::composer::{Buffer as Written, TAB, is_mark};
-use super::super::layout::{Areas, PROMPT_WIDTH};
-use super::super::model::{Focus, Model};
-use super::super::wrap;
 use super::panes;
 use crate::text;
+use crate::tui::command::Candidate;
+use crate::tui::composer::{Buffer as Written, TAB, is_mark};
+use crate::tui::layout::{Areas, PROMPT_WIDTH};
+use crate::tui::model::{Focus, Model};
+use crate::tui::render::wrap;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

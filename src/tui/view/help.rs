@@ -1,11 +1,11 @@
 //! The help screen and the list of keys, from the tables of keys and commands.
 
-use super::super::command::COMMANDS;
-use super::super::keymap::{Action, Bound, Context};
-use super::super::model::Model;
-use super::super::overlay::Overlay;
-use super::super::overlay::help::{Help, Topic};
-use super::super::wrap::{self, Source};
+use crate::tui::command::COMMANDS;
+use crate::tui::keymap::{Action, Bound, Context};
+use crate::tui::model::Model;
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::help::{Help, Topic};
+use crate::tui::render::wrap::{self, Source};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};

@@ -1,12 +1,12 @@
 //! The two panes, the rule between them and what their rules say: what is followed, what is new below.
 
-use super::super::layout::Areas;
-use super::super::model::{Focus, Model};
-use super::super::paint;
-use super::super::pane::{Hit, Marked, Pane, PaneCache, RowAt, Side, Style};
-use super::super::transcript::Body;
-use super::super::wrap::{self, Source};
 use super::ViewCache;
+use crate::tui::layout::Areas;
+use crate::tui::model::{Focus, Model};
+use crate::tui::pane::{Hit, Marked, Pane, PaneCache, RowAt, Side, Style};
+use crate::tui::render::paint;
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::transcript::Body;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;

@@ -1,10 +1,10 @@
 //! Draws a list to choose from: title and count, the query, the rows around the choice, the keys.
 
-use super::super::keymap::{Context, Keymap};
-use super::super::model::Model;
-use super::super::picker::{Picker, Row};
-use super::super::theme::Theme;
-use super::super::wrap;
+use crate::tui::keymap::{Context, Keymap};
+use crate::tui::model::Model;
+use crate::tui::picker::{Picker, Row};
+use crate::tui::render::wrap;
+use crate::tui::theme::Theme;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -179,10 +179,10 @@ fn keys(keymap: &Keymap) -> String {
     clippy::string_slice
 )]
 mod tests {
-    use super::super::super::picker::Subject;
-    use super::super::super::testing::Session;
     use super::super::tests::snapshot;
     use super::*;
+    use crate::tui::picker::Subject;
+    use crate::tui::testing::Session;
 
     fn long_list(session: &mut Session) {
         let rows = (1..=60).map(|n| {

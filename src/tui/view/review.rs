@@ -1,14 +1,14 @@
 //! Draws a review: the file, the hunk, where one stands, and what the keys do.
 
-use super::super::diff;
-use super::super::keymap::{Context, Keymap};
-use super::super::model::Model;
-use super::super::review::{Item, Mode, Review};
-use super::super::syntax::Grammars;
-use super::super::theme::Theme;
-use super::super::wrap::{self, Source};
 use crate::agent::ReviewId;
 use crate::patch::{ChangeKind, Decision};
+use crate::tui::keymap::{Context, Keymap};
+use crate::tui::model::Model;
+use crate::tui::render::diff;
+use crate::tui::render::syntax::Grammars;
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::review::{Item, Mode, Review};
+use crate::tui::theme::Theme;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};

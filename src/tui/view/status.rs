@@ -1,11 +1,11 @@
 //! The status bar: one line, the less important left out first.
 
-use super::super::cells;
-use super::super::model::{Activity, Model, ModelState, Purpose};
-use super::super::wrap;
 use crate::agent::SandboxState;
 use crate::agent::{ApprovalPolicy, LoadProgress};
 use crate::text;
+use crate::tui::model::{Activity, Model, ModelState, Purpose};
+use crate::tui::render::wrap;
+use crate::tui::transcript::cells;
 use ratatui::text::{Line, Span};
 use std::time::Duration;
 

@@ -7,13 +7,13 @@
 
 mod screens;
 
-use super::super::model::Msg;
-use super::super::testing::{Session, plan};
-use super::super::theme::Theme;
 use crate::agent::{AgentEvent, ReviewId, SandboxState, ToolStatus};
 use crate::agent::{EngineInfo, LoadProgress};
 use crate::conversation::{CallId, PromptProfile, TurnId, Usage};
 use crate::patch::{Applied, Decision, Decisions, HunkId};
+use crate::tui::model::Msg;
+use crate::tui::testing::{Session, plan};
+use crate::tui::theme::Theme;
 use std::time::Duration;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 12)];

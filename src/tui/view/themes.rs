@@ -1,13 +1,13 @@
 //! The list of themes beside a sample of every style, in the theme under the cursor.
 
-use super::super::model::Model;
-use super::super::picker::Picker;
-use super::super::theme::catalogue::{AUTO, PLAIN};
-use super::super::theme::depth::Depth;
-use super::super::theme::{STYLES, Theme};
-use super::super::wrap::{self, Source};
 use super::picker;
 use crate::text;
+use crate::tui::model::Model;
+use crate::tui::picker::Picker;
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::theme::catalogue::{AUTO, PLAIN};
+use crate::tui::theme::depth::Depth;
+use crate::tui::theme::{STYLES, Theme};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

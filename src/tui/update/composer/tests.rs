@@ -1,7 +1,7 @@
-use super::super::super::model::Msg;
-use super::super::super::testing::{Session, start_turn};
 use super::*;
 use crate::agent::{AgentEvent, FileList, RunId, ShellEnd};
+use crate::tui::model::Msg;
+use crate::tui::testing::{Session, start_turn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn answer(session: &mut Session) {
     });
     for wanted in asked {
         let found =
-            super::super::super::files::best(&wanted.list, &wanted.query, 8, || true).unwrap();
+            crate::tui::composer::files::best(&wanted.list, &wanted.query, 8, || true).unwrap();
         session.send(Msg::Matched(wanted.generation, found));
     }
 }

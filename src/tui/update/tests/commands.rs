@@ -41,7 +41,7 @@ fn a_model_is_chosen_from_those_that_are_there() {
         choice("demo", "built in"),
         choice("gpt-oss-20b", "/models/gpt-oss-20b"),
     ];
-    session.model.status.model = super::super::super::model::ModelState::Ready {
+    session.model.status.model = crate::tui::model::ModelState::Ready {
         name: "demo model".into(),
         demo: true,
     };

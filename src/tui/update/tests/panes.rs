@@ -1,9 +1,9 @@
 //! Items, links, folds, the divider and the mouse.
 
-use super::super::super::model::{Effect, Focus};
-use super::super::super::transcript::Body;
 use super::*;
 use crate::agent::ToolStatus;
+use crate::tui::model::{Effect, Focus};
+use crate::tui::transcript::Body;
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 /// Two turns: thought, tool, thought, answer; then thought, answer.
@@ -59,7 +59,7 @@ fn named(session: &Session, side: Side, at: Option<usize>) -> String {
     }
 }
 
-use super::super::super::pane::Side;
+use crate::tui::pane::Side;
 
 #[test]
 fn an_item_and_what_belongs_to_it_are_marked_together() {

@@ -1,8 +1,8 @@
-use super::super::super::composer::FileMatch;
-use super::super::super::model::{Effect, Msg};
-use super::super::super::testing::{Session, start_turn};
 use super::super::tests::snapshot;
 use crate::agent::{AgentEvent, FileList, RunId, ShellEnd};
+use crate::tui::composer::FileMatch;
+use crate::tui::model::{Effect, Msg};
+use crate::tui::testing::{Session, start_turn};
 use ratatui::style::Modifier;
 use std::sync::Arc;
 use std::time::Duration;

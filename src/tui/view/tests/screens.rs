@@ -1,11 +1,11 @@
 //! Every screen at four sizes, with the styles each cell has, by their names. A new screen is one row of [`SCREENS`].
 
-use super::super::super::model::Msg;
-use super::super::super::testing::Session;
-use super::super::super::theme::{self, STYLES, Theme};
 use super::{answered, ready, review, thinking, tools};
 use crate::agent::{AgentEvent, LoadProgress};
 use crate::conversation::{TurnId, Usage};
+use crate::tui::model::Msg;
+use crate::tui::testing::Session;
+use crate::tui::theme::{self, STYLES, Theme};
 use ratatui::style::{Color, Modifier};
 use std::time::Duration;
 

@@ -3,11 +3,11 @@
 //! A grammar's state goes on from line to line, so a line is coloured once. A line that is still being written is
 //! coloured from a copy.
 
-use super::super::diff::token_style;
-use super::super::syntax::{CodeState, Grammars, Tokens};
-use super::super::theme::Theme;
-use super::super::wrap::Source;
 use super::Look;
+use crate::tui::render::diff::token_style;
+use crate::tui::render::syntax::{CodeState, Grammars, Tokens};
+use crate::tui::render::wrap::Source;
+use crate::tui::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::Span;
 

@@ -2,10 +2,10 @@
 //!
 //! Pure: texts and sequences. A terminal that never told of its focus is taken to be looked at.
 
-use super::clipboard::{self, Way};
-use super::model::Model;
 use crate::config::Notify;
 use crate::text;
+use crate::tui::model::Model;
+use crate::tui::terminal::clipboard::{self, Way};
 
 /// Longer titles are cut by every terminal somewhere.
 const TITLE: usize = 80;
@@ -52,8 +52,8 @@ pub fn call(text: &str, notify: Notify, way: Way) -> String {
     clippy::string_slice
 )]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::tui::testing;
 
     #[test]
     fn a_folder_cannot_write_more_than_the_title() {

@@ -8,8 +8,8 @@
 
 mod sgr;
 
-use super::theme::Theme;
 use crate::text;
+use crate::tui::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use sgr::Sgr;

@@ -1,17 +1,17 @@
 //! How a finished or changing cell looks: its logical lines, before wrapping.
 //!
-//! Streams (answers, reasoning) are laid out incrementally in [`super::pane`]; this is for the rest.
+//! Streams (answers, reasoning) are laid out incrementally in [`crate::tui::pane`]; this is for the rest.
 //! States are words, not colours or glyphs alone.
 
-use super::diff;
-use super::pane::Style;
-use super::preview;
-use super::theme::Theme;
-use super::transcript::{Body, DiffCard, ToolCard, ToolState};
-use super::wrap::Source;
 use crate::agent::ToolStatus;
 use crate::patch::{Decision, FilePlan};
 use crate::text;
+use crate::tui::pane::Style;
+use crate::tui::render::diff;
+use crate::tui::render::preview;
+use crate::tui::render::wrap::Source;
+use crate::tui::theme::Theme;
+use crate::tui::transcript::{Body, DiffCard, ToolCard, ToolState};
 use ratatui::style::Style as TextStyle;
 use ratatui::text::Span;
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub fn sources(body: &Body, style: Style<'_>) -> Vec<Source> {
     match body {
         Body::Prompt(text) => prompt(text, theme),
         Body::Answer { .. } | Body::Reasoning { .. } => Vec::new(),
-        Body::Thought(thought) => vec![super::thought::head(
+        Body::Thought(thought) => vec![crate::tui::transcript::thought::head(
             thought,
             theme,
             style.columns,

@@ -3,8 +3,8 @@
 //! It runs on a thread of its own, over a list that nobody changes; a search that nobody waits for any more
 //! ends by itself.
 
-use super::composer::FileMatch;
 use crate::agent::FileList;
+use crate::tui::composer::FileMatch;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use std::cmp::Reverse;

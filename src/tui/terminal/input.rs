@@ -1,10 +1,10 @@
 //! Where messages from the terminal come from: at first the raw bytes, while it is asked about itself,
 //! then crossterm's event stream.
 
-use super::model::Msg;
-use super::probe::{LateReply, Probe, Reply};
-use super::theme::choice::ThemeMsg;
-use super::theme::depth::background_of;
+use crate::tui::model::Msg;
+use crate::tui::terminal::probe::{LateReply, Probe, Reply};
+use crate::tui::theme::choice::ThemeMsg;
+use crate::tui::theme::depth::background_of;
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
 use std::io;

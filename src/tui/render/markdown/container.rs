@@ -1,8 +1,8 @@
 //! Quotes and list items: what blocks stand in.
 
-use super::super::theme::Theme;
-use super::super::wrap;
 use super::block::Item;
+use crate::tui::render::wrap;
+use crate::tui::theme::Theme;
 use ratatui::text::Span;
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::tui::wrap::{Mark, Rows};
+use crate::tui::render::wrap::{Mark, Rows};
 use proptest::prelude::*;
 use ratatui::text::Line;
 

@@ -7,7 +7,7 @@
 
 use super::*;
 use crate::patch::{HunkId, HunkLine};
-use crate::tui::syntax::Token;
+use crate::tui::render::syntax::Token;
 
 fn sample(lines: &[(char, &str)]) -> Hunk {
     let lines: Vec<HunkLine> = lines

@@ -1,6 +1,6 @@
 //! Signs for terminals whose character set is not Unicode: the screen as ASCII, cell by cell.
 
-use super::wrap;
+use crate::tui::render::wrap;
 use ratatui::buffer::Buffer;
 
 /// What a locale says: `LC_ALL`, else `LC_CTYPE`, else `LANG`. One that is not set at all says nothing, and terminals

@@ -4,8 +4,8 @@
 //! row becomes a list of `head: cell` lines, which reads in any width. The widths are those of the first [`MEASURED`] rows:
 //! later rows of a long table that is still being written do not move the ones above.
 
-use super::super::wrap::{self, Source};
 use super::{Look, inline};
+use crate::tui::render::wrap::{self, Source};
 use ratatui::style::Style;
 use ratatui::text::Span;
 

@@ -14,10 +14,10 @@ mod inline;
 mod long;
 mod table;
 
-use super::links::Links;
-use super::syntax::Grammars;
-use super::theme::Theme;
-use super::wrap::{self, Source};
+use crate::tui::render::syntax::Grammars;
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::terminal::links::Links;
+use crate::tui::theme::Theme;
 use block::{Fence, Start};
 use code::Colours;
 pub use code::piece;

@@ -1,9 +1,9 @@
 //! What the mouse does between press and release: text being selected, the divider being moved.
 
-use super::layout::Areas;
-use super::model::Model;
-use super::pane::{Pane, RowAt, Side};
-use super::split::Direction;
+use crate::tui::layout::Areas;
+use crate::tui::model::Model;
+use crate::tui::pane::split::Direction;
+use crate::tui::pane::{Pane, RowAt, Side};
 use std::ops::Range;
 
 /// A cell of the screen, by the text it shows: it stays on it when the pane scrolls.

@@ -3,7 +3,7 @@
 //! After a key the next frame is due at once, and not sooner than 16 ms after the last one; when only the
 //! stream moved, 33 ms after. An armed deadline moves nearer, never further: a flood cannot postpone it.
 
-use super::model::Dirty;
+use crate::tui::model::Dirty;
 use std::time::Duration;
 
 const AFTER_KEY: Duration = Duration::from_millis(16);

@@ -1,9 +1,9 @@
 //! How the head of a turn looks in the reasoning pane.
 
-use super::cells;
-use super::theme::Theme;
-use super::transcript::Thought;
-use super::wrap::{self, Source};
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::theme::Theme;
+use crate::tui::transcript::Thought;
+use crate::tui::transcript::cells;
 use ratatui::text::Span;
 
 /// Columns of the prompt that stay in any case.

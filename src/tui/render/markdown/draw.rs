@@ -1,9 +1,9 @@
 //! Blocks as lines, in the gutters of their containers.
 
-use super::super::theme::Theme;
-use super::super::wrap::{self, Source};
 use super::container::{Container, gutter};
 use super::{Joins, Leaf, Look, Markdown, inline};
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::theme::Theme;
 use ratatui::text::Span;
 
 /// What code stands in by; less within a list or a quote.

@@ -6,11 +6,11 @@
 
 mod words;
 
-use super::syntax::HunkTokens;
-use super::theme::Theme;
-use super::wrap::{self, Source};
 use crate::patch::{ChangeKind, FilePlan, Hunk, LineKind};
 use crate::text;
+use crate::tui::render::syntax::HunkTokens;
+use crate::tui::render::wrap::{self, Source};
+use crate::tui::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 pub use words::token_style;

@@ -1,9 +1,9 @@
 //! Text as it was written, to lines, incrementally: the model's reasoning.
 //!
-//! Like [`super::markdown`] it reads a line once, a long one in pieces.
+//! Like [`crate::tui::render::markdown`] it reads a line once, a long one in pieces.
 
-use super::markdown::piece;
-use super::wrap::Source;
+use crate::tui::render::markdown::piece;
+use crate::tui::render::wrap::Source;
 use ratatui::style::Style;
 
 /// How far a text was read.

@@ -3,7 +3,7 @@
 //! Reading forgives (a damaged line is passed over), writing appends a whole line at once, so that two
 //! sessions may share the file.
 
-use super::composer::HISTORY_LIMIT;
+use crate::tui::composer::HISTORY_LIMIT;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;

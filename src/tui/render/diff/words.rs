@@ -1,9 +1,9 @@
 //! A changed line as styled pieces: what the syntax says, and which words differ from the line it replaces.
 
-use super::super::syntax::{Token, Tokens};
-use super::super::theme::Theme;
 use crate::patch::{HunkLine, LineKind};
 use crate::text;
+use crate::tui::render::syntax::{Token, Tokens};
+use crate::tui::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use similar::{ChangeTag, TextDiff};

@@ -1,6 +1,6 @@
 //! Select Graphic Rendition: `CSI … m`, and what the theme makes of it.
 
-use super::super::theme::Theme;
+use crate::tui::theme::Theme;
 use ratatui::style::{Color, Modifier, Style};
 
 /// The eight colours that every theme has a legible one for.

@@ -1,6 +1,6 @@
 //! Styles laid over columns of a drawn line: search matches, a selection.
 
-use super::wrap;
+use crate::tui::render::wrap;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! Lines that are too long to wait for their end: read in parts, as a paragraph or as code.
 
-use super::super::wrap::Source;
 use super::container::Container;
 use super::{LONG, Leaf, Look, Markdown, block, code};
+use crate::tui::render::wrap::Source;
 
 impl Markdown {
     /// Takes what it can of a line whose end is still to come.

@@ -3,10 +3,10 @@
 //! What is drawn is the end of the text, so that a frame costs the same however long the patch has become. Where
 //! the lines belong in the file is known when the patch is complete; the review then shows it.
 
-use super::theme::Theme;
-use super::wrap::Source;
 use crate::patch::v4a::{FileOperation, FilePatch, PatchLine, PatchLineKind, Stream};
 use crate::text;
+use crate::tui::render::wrap::Source;
+use crate::tui::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
