@@ -6,7 +6,7 @@
 #
 # Running it again is safe: what is there is kept. Nothing is pulled: the image is made with debootstrap from the
 # package mirror that apt already uses, once, and kept in ${XDG_CACHE_HOME:-~/.cache}/descant.
-# It is called descant-test-python:latest, which is what tests/sandbox_docker.rs asks for.
+# It is called descant-test-python:latest, which is what tests/sandbox_docker asks for.
 set -euo pipefail
 
 IMAGE=descant-test-python:latest

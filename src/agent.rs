@@ -90,6 +90,8 @@ pub struct ModelOptions {
     pub date: String,
     /// AGENTS.md and the like, appended to Descant's own instructions. Read once, by the app.
     pub instructions: String,
+    /// What the model is told of the `python` tool where it is offered.
+    pub python: String,
 }
 
 /// Where a turn stops by itself.

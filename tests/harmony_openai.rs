@@ -379,7 +379,7 @@ fn spec(profile: PromptProfile) -> PromptSpec {
         effort: Effort::High,
         date: "2026-11-20".into(),
         instructions: render::INSTRUCTIONS.into(),
-        python: Some(render::PYTHON_TOOL.into()),
+        python: Some(render::python_tool(60, true)),
         functions: descant::tools::functions(),
     }
 }
@@ -432,7 +432,7 @@ fn a_conversation_is_rendered_as_theirs() {
         .with_reasoning_effort(ReasoningEffort::High)
         .with_tools(ToolNamespaceConfig::new(
             "python",
-            Some(render::PYTHON_TOOL.trim_end().into()),
+            Some(render::python_tool(60, true)),
             vec![],
         ));
     let tools = descant::tools::functions()

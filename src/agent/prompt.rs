@@ -2,7 +2,7 @@
 
 use super::ModelOptions;
 use crate::conversation::{PromptProfile, PromptSpec};
-use crate::harmony::render::{INSTRUCTIONS, PYTHON_TOOL};
+use crate::harmony::render::INSTRUCTIONS;
 use crate::tools;
 
 /// What the model is told before the conversation. `python`: whether it can be offered.
@@ -18,7 +18,7 @@ pub(super) fn fixed(profile: PromptProfile, options: &ModelOptions, python: bool
         } else {
             format!("{own}\n\n{added}")
         },
-        python: python.then(|| PYTHON_TOOL.trim_end().to_owned()),
+        python: python.then(|| options.python.clone()),
         functions: tools::functions(),
     }
 }

@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
 use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
+use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
 use crate::sandbox::{EngineLocator, Sandbox, SandboxConfig, SandboxError};
 use crate::session::{Shelf, utc_date};
@@ -77,6 +78,7 @@ pub(super) fn start_agent(
             max_tokens: setup.config.max_output_tokens,
             date: utc_date(now),
             instructions: instructions(setup),
+            python: python_tool(setup.config.sandbox.timeout_s, false),
         },
         approvals,
         host: Arc::new(Program {

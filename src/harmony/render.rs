@@ -21,8 +21,21 @@ use std::sync::Arc;
 
 /// The developer instructions for GPT-OSS, before anything a repository adds (AGENTS.md).
 pub const INSTRUCTIONS: &str = include_str!("../../prompts/developer.md");
-/// The description of the built-in `python` tool.
-pub const PYTHON_TOOL: &str = include_str!("../../prompts/python.md");
+const PYTHON_TOOL: &str = include_str!("../../prompts/python.md");
+
+/// The description of the built-in `python` tool. `seconds`: the time limit of a call; `ignored`: whether the model
+/// finds what git ignores empty.
+pub fn python_tool(seconds: u64, ignored: bool) -> String {
+    let ignored = if ignored {
+        " (what git ignores is empty there)"
+    } else {
+        ""
+    };
+    PYTHON_TOOL
+        .trim_end()
+        .replace("{seconds}", &seconds.to_string())
+        .replace("{ignored}", ignored)
+}
 
 /// `openai-harmony`'s encoder is quadratic in an unbroken run of characters and panics on a million spaces.
 /// No prose comes near this; the fixed prompt holds AGENTS.md, so it is checked rather than trusted.

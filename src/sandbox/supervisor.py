@@ -83,6 +83,8 @@ class Kernel:
                     "TMPDIR": "/tmp",
                     "LANG": "C.UTF-8",
                     "TERM": "dumb",
+                    "MPLBACKEND": "module://descant_figures",
+                    "MPLCONFIGDIR": "/tmp/matplotlib",
                 },
             )
         finally:

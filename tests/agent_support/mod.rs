@@ -276,6 +276,7 @@ impl Setup {
                 max_tokens: self.max_tokens,
                 date: "2026-11-20".into(),
                 instructions: "Be brief.".into(),
+                python: descant::harmony::render::python_tool(60, true),
             },
             approvals: self.approvals,
             host: host.clone(),

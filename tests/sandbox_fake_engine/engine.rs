@@ -1,0 +1,420 @@
+//! A container engine on a Unix socket that goes wrong as a test wants it to.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use descant::sandbox::{CellResult, EngineLocator, Sandbox, SandboxConfig, SandboxError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+/// The requests of a session, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Version,
+    List,
+    Info,
+    Image,
+    /// Only where the image is missing.
+    Pull,
+    Create,
+    Attach,
+    Start,
+    Remove,
+}
+
+pub const STEPS: [Step; 8] = [
+    Step::Version,
+    Step::List,
+    Step::Info,
+    Step::Image,
+    Step::Create,
+    Step::Attach,
+    Step::Start,
+    Step::Remove,
+];
+
+/// How the answer to a request goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Close,
+    ServerError,
+    ServerErrorInHtml,
+    Forbidden,
+    MalformedJson,
+    WrongTypes,
+    CutShort,
+    NotHttp,
+    EndlessHeader,
+    SlowDrip,
+    Hang,
+}
+
+pub const FAULTS: [Fault; 11] = [
+    Fault::Close,
+    Fault::ServerError,
+    Fault::ServerErrorInHtml,
+    Fault::Forbidden,
+    Fault::MalformedJson,
+    Fault::WrongTypes,
+    Fault::CutShort,
+    Fault::NotHttp,
+    Fault::EndlessHeader,
+    Fault::SlowDrip,
+    Fault::Hang,
+];
+
+/// How the supervisor in the container goes wrong, once it is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    Well,
+    /// At the greeting.
+    Mute,
+    Leaves,
+    ComplainsAndLeaves,
+    SaysSomethingElse,
+    /// At a cell.
+    ForgedNonce,
+    HugeFrame,
+    UnknownFrame,
+    BadJson,
+    LeavesInTheMiddle,
+    CutFrame,
+    OutsideAnyStream,
+    HugeChunk,
+    NeverAnswers,
+    FloodsForEver,
+    Drips,
+}
+
+pub const KERNELS: [Kernel; 15] = [
+    Kernel::Mute,
+    Kernel::Leaves,
+    Kernel::ComplainsAndLeaves,
+    Kernel::SaysSomethingElse,
+    Kernel::ForgedNonce,
+    Kernel::HugeFrame,
+    Kernel::UnknownFrame,
+    Kernel::BadJson,
+    Kernel::LeavesInTheMiddle,
+    Kernel::CutFrame,
+    Kernel::OutsideAnyStream,
+    Kernel::HugeChunk,
+    Kernel::NeverAnswers,
+    Kernel::FloodsForEver,
+    Kernel::Drips,
+];
+
+#[derive(Debug, Clone)]
+pub struct Behaviour {
+    pub fault: Option<(Step, Fault)>,
+    pub kernel: Kernel,
+    pub api: &'static str,
+    pub image: bool,
+}
+
+pub const WELL: Behaviour = Behaviour {
+    fault: None,
+    kernel: Kernel::Well,
+    api: "1.41",
+    image: true,
+};
+
+pub struct Engine {
+    pub folder: tempfile::TempDir,
+    pub behaviour: Arc<Mutex<Behaviour>>,
+    /// What was asked for, as `METHOD path`.
+    pub requests: Arc<Mutex<Vec<String>>>,
+    pub listening: tokio::task::JoinHandle<()>,
+}
+
+impl Engine {
+    pub fn start(behaviour: Behaviour) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("repository")).unwrap();
+        let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
+        let behaviour = Arc::new(Mutex::new(behaviour));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (shared, log) = (Arc::clone(&behaviour), Arc::clone(&requests));
+        let listening = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let behaviour = shared.lock().unwrap().clone();
+                tokio::spawn(serve(stream, behaviour, Arc::clone(&log)));
+            }
+        });
+        Self {
+            folder,
+            behaviour,
+            requests,
+            listening,
+        }
+    }
+
+    pub fn config(&self) -> SandboxConfig {
+        let socket = format!(
+            "unix://{}",
+            self.folder.path().join("engine.sock").display()
+        );
+        SandboxConfig {
+            engine_timeout: Duration::from_secs(3),
+            timeout: Duration::from_secs(1),
+            ..SandboxConfig::new(
+                self.folder.path().join("repository"),
+                EngineLocator::at(socket),
+            )
+        }
+    }
+
+    pub fn heal(&self) {
+        *self.behaviour.lock().unwrap() = WELL;
+    }
+
+    pub fn asked(&self, what: &str) -> usize {
+        self.requests
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|request| request.contains(what))
+            .count()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+pub async fn serve(
+    mut stream: UnixStream,
+    behaviour: Behaviour,
+    log: Arc<Mutex<Vec<String>>>,
+) -> Option<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length:")
+                .map(|n| n.trim().parse().unwrap())
+        })
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    let mut words = head.split_whitespace();
+    let (method, path) = (words.next()?, words.next()?.split('?').next()?);
+    let path = path.replacen("/v1.41", "", 1);
+    let pulled = behaviour.fault.is_none()
+        && log
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|request| request == "POST /images/create");
+    log.lock().unwrap().push(format!("{method} {path}"));
+    let (step, status, answer) = match (method, path.as_str()) {
+        (_, p) if p.ends_with("/version") => {
+            (Step::Version, "200 OK", format!(r#"{{"Version":"20.10.24+dfsg1","ApiVersion":"{}"}}"#, behaviour.api))
+        }
+        (_, "/containers/json") => (Step::List, "200 OK", "[]".to_owned()),
+        (_, "/info") => (
+            Step::Info,
+            "200 OK",
+            r#"{"NCPU":2,"MemoryLimit":true,"PidsLimit":true,"SecurityOptions":["name=seccomp,profile=default"]}"#.to_owned(),
+        ),
+        ("POST", "/images/create") => (
+            Step::Pull,
+            "200 OK",
+            "{\"status\":\"Pulling\"}\n{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"total\":4}}\n{\"status\":\"Done\"}\n"
+                .to_owned(),
+        ),
+        (_, p) if p.starts_with("/images/") && !behaviour.image && !pulled => {
+            (Step::Image, "404 Not Found", r#"{"message":"No such image"}"#.to_owned())
+        }
+        (_, p) if p.starts_with("/images/") => (Step::Image, "200 OK", r#"{"Id":"sha256:abc"}"#.to_owned()),
+        ("POST", "/containers/create") => (Step::Create, "201 Created", r#"{"Id":"c0ffee","Warnings":[]}"#.to_owned()),
+        ("POST", p) if p.ends_with("/attach") => (Step::Attach, "101 UPGRADED", String::new()),
+        ("POST", p) if p.ends_with("/start") => (Step::Start, "204 No Content", String::new()),
+        ("DELETE", _) => (Step::Remove, "204 No Content", String::new()),
+        (_, p) if p.ends_with("/json") => (Step::Remove, "404 Not Found", r#"{"message":"gone"}"#.to_owned()),
+        other => panic!("the fake engine was asked for {other:?}"),
+    };
+    let plain = |status: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let fault = behaviour
+        .fault
+        .filter(|(at, _)| *at == step)
+        .map(|(_, fault)| fault);
+    let said = match fault {
+        None if step == Step::Attach => {
+            let upgrade = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+            stream.write_all(upgrade.as_bytes()).await.ok()?;
+            return supervise(stream, behaviour.kernel).await;
+        }
+        None if status.starts_with("204") => {
+            format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n")
+        }
+        None => plain(status, &answer),
+        Some(Fault::Close) => return None,
+        Some(Fault::ServerError) => plain(
+            "500 Internal Server Error",
+            r#"{"message":"the disk is full"}"#,
+        ),
+        Some(Fault::ServerErrorInHtml) => plain("502 Bad Gateway", "<html>bad gateway</html>"),
+        Some(Fault::Forbidden) => plain(
+            "403 Forbidden",
+            r#"{"message":"authorization denied by plugin"}"#,
+        ),
+        Some(Fault::MalformedJson) => plain("200 OK", "{\"Id\": \"c0f"),
+        Some(Fault::WrongTypes) => plain(
+            "200 OK",
+            r#"{"Id":[1],"ApiVersion":{},"NCPU":"many","SecurityOptions":7}"#,
+        ),
+        Some(Fault::CutShort) => {
+            "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{\"Id\": ".to_owned()
+        }
+        Some(Fault::NotHttp) => "SSH-2.0-OpenSSH_9.2\r\n\0\0\0\0".to_owned(),
+        Some(Fault::EndlessHeader) => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").await.ok()?;
+            loop {
+                stream.write_all(&[b'x'; 4096]).await.ok()?;
+            }
+        }
+        Some(Fault::SlowDrip) => {
+            for byte in plain("200 OK", &" ".repeat(1000)).bytes() {
+                stream.write_all(&[byte]).await.ok()?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            return None;
+        }
+        Some(Fault::Hang) => {
+            // Until the other side gives up.
+            let _ = stream.read_u8().await;
+            return None;
+        }
+    };
+    stream.write_all(said.as_bytes()).await.ok()?;
+    stream.shutdown().await.ok()
+}
+
+pub struct Supervisor {
+    stream: UnixStream,
+    nonce: Vec<u8>,
+}
+
+impl Supervisor {
+    pub async fn read_frame(&mut self) -> Option<Vec<u8>> {
+        let length = self.stream.read_u32().await.ok()?;
+        let mut frame = vec![0; length as usize];
+        self.stream.read_exact(&mut frame).await.ok()?;
+        Some(frame)
+    }
+
+    /// In the engine's own framing of a container's output.
+    pub async fn write(&mut self, stream: u8, bytes: &[u8]) -> Option<()> {
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        self.stream
+            .write_all(&[&[stream, 0, 0, 0], length.as_slice(), bytes].concat())
+            .await
+            .ok()
+    }
+
+    pub fn frame(&self, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(self.nonce.len() + body.len()).unwrap();
+        [&length.to_be_bytes(), self.nonce.as_slice(), body].concat()
+    }
+
+    pub async fn say(&mut self, body: &[u8]) -> Option<()> {
+        let frame = self.frame(body);
+        self.write(1, &frame).await
+    }
+}
+
+pub async fn supervise(stream: UnixStream, kernel: Kernel) -> Option<()> {
+    let mut it = Supervisor {
+        stream,
+        nonce: Vec::new(),
+    };
+    let hello = it.read_frame().await?;
+    it.nonce = hello[1..17].to_vec();
+    match kernel {
+        Kernel::Mute => {
+            return it
+                .stream
+                .read_to_end(&mut Vec::new())
+                .await
+                .ok()
+                .map(|_| ());
+        }
+        Kernel::Leaves => return None,
+        Kernel::ComplainsAndLeaves => return it.write(2, b"python3: this is not Python\n").await,
+        Kernel::SaysSomethingElse => it.say(b"O is not a greeting").await?,
+        _ => it.say(br#"H{"python": "3.11.2"}"#).await?,
+    }
+    loop {
+        let command = it.read_frame().await?;
+        if command[0] != b'R' {
+            continue;
+        }
+        let request: serde_json::Value = serde_json::from_slice(&command[1..]).unwrap();
+        let done = format!(r#"D{{"cell": {}, "status": "ok"}}"#, request["cell"]);
+        it.say(b"Obefore\n").await?;
+        match kernel {
+            Kernel::ForgedNonce => {
+                let mut forged = it.frame(done.as_bytes());
+                forged[5] ^= 1;
+                it.write(1, &forged).await?;
+            }
+            Kernel::HugeFrame => it.write(1, &[0xff, 0xff, 0xff, 0xff, b'x']).await?,
+            Kernel::UnknownFrame => it.say(b"Zz").await?,
+            Kernel::BadJson => it.say(b"D{").await?,
+            Kernel::LeavesInTheMiddle => return None,
+            Kernel::CutFrame => {
+                let frame = it.frame(done.as_bytes());
+                it.write(1, &frame[..frame.len() - 3]).await?;
+                return None;
+            }
+            Kernel::OutsideAnyStream => it.stream.write_all(b"raw bytes").await.ok()?,
+            Kernel::HugeChunk => {
+                it.stream
+                    .write_all(&[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])
+                    .await
+                    .ok()?;
+                return it
+                    .stream
+                    .read_to_end(&mut Vec::new())
+                    .await
+                    .ok()
+                    .map(|_| ());
+            }
+            Kernel::NeverAnswers => {}
+            Kernel::FloodsForEver => loop {
+                it.say(&[b'O'; 32 * 1024]).await?;
+            },
+            Kernel::Drips => {
+                let frame = it.frame(done.as_bytes());
+                for byte in frame {
+                    it.write(1, &[byte]).await?;
+                }
+            }
+            _ => it.say(done.as_bytes()).await?,
+        }
+    }
+}
+
+pub async fn run(sandbox: &Sandbox) -> Result<CellResult, SandboxError> {
+    sandbox
+        .run_python("1", |_| {}, &CancellationToken::new())
+        .await
+}
+
+pub async fn start_error(config: SandboxConfig) -> SandboxError {
+    Sandbox::start(config).await.map(|_| ()).unwrap_err()
+}
