@@ -3,6 +3,7 @@
 //! Pure: records in, the events of the time out, whole where they streamed. Also who still waits for an
 //! answer: a killed process leaves calls without one, and the model must never see such a call.
 
+use super::shell::Told;
 use super::stream::{Call, Stream, shown_tool};
 use super::{AgentEvent, ToolStatus};
 use crate::conversation::{CallId, Item, MessageEnd, TokenId, TurnId, Usage};
@@ -65,6 +66,8 @@ struct Reader<'a> {
     waiting: VecDeque<Call>,
     /// Begun and not answered, with its output so far and how it ended.
     open: Option<Open>,
+    /// Commands of the user's own.
+    commands: u64,
 }
 
 struct Open {
@@ -82,6 +85,7 @@ pub(super) fn retell(records: &[Record], vocabulary: &Arc<Vocabulary>) -> Retold
         part: Vec::new(),
         waiting: VecDeque::new(),
         open: None,
+        commands: 0,
     };
     for record in kept(records) {
         reader.read(record);
@@ -251,10 +255,14 @@ impl Reader<'_> {
                 }
             }
             // A command of the user's own; what a message mentioned was said by a notice.
-            Item::Attached { name, text } if name.starts_with("! ") => {
-                self.tell(AgentEvent::Notice(format!("{name}\n{text}")));
+            Item::Attached { name, text } => {
+                if let Some(told) = Told::read(name, text) {
+                    self.commands += 1;
+                    let events = told.events(self.commands);
+                    self.out.past.extend(events.into_iter().map(Past::Event));
+                }
             }
-            Item::Attached { .. } | Item::Generated { .. } => {}
+            Item::Generated { .. } => {}
             Item::ToolResult { call, text, .. } => self.answered(*call, text),
         }
     }

@@ -6,8 +6,8 @@
 //! no standard input, so that it cannot take the interface's keys.
 
 mod output;
+mod told;
 
-use super::attach::fenced;
 use super::{AgentEvent, RunId, ShellEnd};
 use crate::conversation::Item;
 use output::Output;
@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+pub(super) use told::Told;
 
 /// Between two looks at what was printed: a screen shows no more.
 const FLUSH: Duration = Duration::from_millis(50);
@@ -148,25 +149,13 @@ impl Job {
             end,
             elapsed,
         };
-        let how = match end {
-            ShellEnd::Exited(code) => format!("It ended with exit code {code}"),
-            ShellEnd::Interrupted => "The user interrupted it".to_owned(),
-            ShellEnd::Failed => "It was ended from outside, or did not start".to_owned(),
+        let told = Told {
+            command: self.command,
+            end,
+            elapsed,
+            printed: output.whole(),
         };
-        let printed = output.whole();
-        let said = if printed.trim().is_empty() {
-            "It printed nothing.".to_owned()
-        } else {
-            format!("It printed:\n{}", fenced(&printed))
-        };
-        let item = Item::Attached {
-            name: format!("! {}", self.command),
-            text: format!(
-                "The user ran a command of their own in the repository root:\n{}\n{how} after {:.1} s. {said}",
-                fenced(&self.command),
-                elapsed.as_secs_f64()
-            ),
-        };
+        let item = told.item();
         Finished { item, event }
     }
 

@@ -44,6 +44,8 @@ fn restore(model: &mut Model, restored: Restored, out: &mut Update) {
     model.queued.clear();
     model.review = None;
     model.status.effort = restored.effort;
+    // One that runs now is not one of those told of.
+    let shell = model.shell;
     for past in restored.past {
         match past {
             Past::Event(event) => agent::event(model, event, out),
@@ -66,6 +68,7 @@ fn restore(model: &mut Model, restored: Restored, out: &mut Update) {
         }
     }
     model.running = None;
+    model.shell = shell;
     model.conversation.transcript.close_open();
     model.reasoning.transcript.close_open();
 }
