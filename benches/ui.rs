@@ -96,7 +96,7 @@ fn model() -> Result<Model, Box<dyn std::error::Error>> {
         effort: Effort::Medium,
         approvals: descant::agent::ApprovalPolicy::Review,
         tokens_per_second: None,
-        context: None,
+        context: Default::default(),
         branch: Some("main".into()),
         dirty: None,
         workspace: "project".into(),

@@ -31,6 +31,7 @@ mod switch;
 mod task;
 mod turn;
 
+pub use context::ContextUse;
 pub use export::{Exported, Format};
 pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice};
 pub use past::Past;
@@ -86,6 +87,8 @@ pub struct ModelOptions {
     pub sampling: Sampling,
     /// New tokens of one generation, at most; the context may allow fewer.
     pub max_tokens: usize,
+    /// The user asked for this effort now: the conversation that is resumed first goes on with it.
+    pub effort_asked: bool,
     /// `YYYY-MM-DD`, the day the session began.
     pub date: String,
     /// AGENTS.md and the like, appended to Descant's own instructions. Read once, by the app.

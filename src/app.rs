@@ -44,6 +44,8 @@ pub struct Setup {
     pub workspace: Arc<Workspace>,
     /// Where models are looked for.
     pub places: ModelPlaces,
+    /// The effort was given on the command line.
+    pub effort_asked: bool,
     pub streams: Streams,
     /// `$VISUAL`, else `$EDITOR`, else `vi`.
     pub editor: String,
@@ -303,6 +305,7 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
     };
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
     Ok(Setup {
+        effort_asked: args.effort.is_some() || args.set.iter().any(|set| sets_effort(set)),
         screen_reader: config.ui.screen_reader || var("ACCESSIBLE").is_some(),
         paths,
         config,
@@ -319,6 +322,12 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
             ColorChoice::Auto => no_color() || term().as_deref() == Some("dumb"),
         },
     })
+}
+
+/// `-c effort=high` asks for it as `--effort high` does.
+fn sets_effort(assignment: &str) -> bool {
+    let key = assignment.split_once('=').map(|(key, _)| key.trim());
+    key == Some("effort")
 }
 
 fn config(args: &CommonArgs, paths: &Paths) -> Result<Config, crate::config::ConfigError> {

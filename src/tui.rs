@@ -8,7 +8,7 @@
 //! - [`composer`], [`transcript`], [`pane`], [`overlay`], [`picker`], [`mod@review`]: the parts of the model
 //! - [`render`]: from text to styled rows; [`theme`]: their colours; [`layout`], [`view`]: from model to screen
 //! - [`terminal`]: the loop's instruments, from the keys that come in to the links and copies that go out
-//! - [`copying`], [`git`]: what is copied, and what is asked of the work tree
+//! - [`meter`]: what fills the context; [`copying`], [`git`]: what is copied, and what is asked of the work tree
 //! - [`linear`]: the interface in lines, for screen readers
 
 mod command;
@@ -23,6 +23,7 @@ pub mod git;
 mod keymap;
 mod layout;
 mod linear;
+mod meter;
 #[doc(hidden)] // for benches and tests of the whole
 pub mod model;
 mod overlay;
@@ -181,7 +182,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         effort: options.effort,
         approvals: ApprovalPolicy::Review,
         tokens_per_second: None,
-        context: None,
+        context: meter::Meter::default(),
         branch: options.branch,
         dirty: None,
         workspace: text::label(&workspace.to_string_lossy()),

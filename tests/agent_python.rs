@@ -55,7 +55,7 @@ fn code_may_come_in_json() {
             *rig.python.ran.lock().unwrap(),
             ["print(1)\nprint(2)", "{'a': 1}", "print(3)"]
         );
-        assert_eq!(told[1], "call 1: python print(1) …");
+        assert_eq!(told[1], "call 1: python, 2 lines");
         assert_eq!(told[2], "Completed 1 exit 0: (no output)");
     });
 }

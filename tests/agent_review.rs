@@ -385,3 +385,25 @@ fn an_obedient_model_changes_nothing_that_was_not_approved() {
         },
     );
 }
+
+#[test]
+fn the_time_a_review_waits_is_not_the_tools() {
+    check("the_time_a_review_waits_is_not_the_tools", async {
+        let mut rig = two_hunks().review().start();
+        let begun = std::time::Instant::now();
+        rig.submit("change").await;
+        let (review, plan) = rig.review().await;
+        let waited = std::time::Duration::from_millis(500);
+        tokio::time::sleep(waited).await;
+        let decisions = Decisions::accept_all(&plan);
+        rig.decide(review, plan, decisions).await;
+        let events = rig
+            .until(|event| matches!(event, AgentEvent::ToolFinished { .. }))
+            .await;
+        let Some(AgentEvent::ToolFinished { elapsed, .. }) = events.last() else {
+            panic!("{events:?}")
+        };
+        // However slow the machine is: the call cannot have had what the user took.
+        assert!(*elapsed + waited <= begun.elapsed(), "{elapsed:?}");
+    });
+}

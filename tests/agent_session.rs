@@ -11,7 +11,7 @@ mod agent_support;
 
 use agent_support::*;
 use descant::agent::{AgentCommand, AgentEvent, HistoryEvent};
-use descant::conversation::Item;
+use descant::conversation::{Effort, Item};
 use descant::engine::scripted::ScriptedGeneration;
 use descant::session;
 use std::os::unix::fs::PermissionsExt;
@@ -143,6 +143,75 @@ fn a_new_conversation_has_a_record_of_its_own_and_both_are_listed() {
                 .collect();
             titles.sort_unstable();
             assert_eq!(titles, [("one", 1, true), ("two", 1, true)]);
+        },
+    );
+}
+
+#[test]
+fn a_resumed_conversation_has_its_commands_its_context_and_the_effort_that_was_asked_for() {
+    check(
+        "a_resumed_conversation_has_its_commands_its_context_and_the_effort_that_was_asked_for",
+        async {
+            let mut recorded = setup([answer("I see.")]);
+            recorded.record = true;
+            let mut rig = recorded.start();
+            rig.send(AgentCommand::Shell("echo one; exit 2".into()))
+                .await;
+            rig.until(|event| matches!(event, AgentEvent::ShellFinished { .. }))
+                .await;
+            rig.send(AgentCommand::SetEffort(Effort::High)).await;
+            rig.submit("What did it say?").await;
+            let events = rig.until(is_end).await;
+            let fills = |events: &[AgentEvent]| {
+                let mut fills = events.iter().filter_map(|event| match event {
+                    AgentEvent::Context(fills) => Some(*fills),
+                    _ => None,
+                });
+                fills.next_back().unwrap()
+            };
+            let (before, path) = (fills(&events), rig.session.clone().unwrap());
+            assert!(before.attached > 10, "{before:?}");
+            let (dir, home) = rig.end().await;
+
+            let mut again = setup([answer("Yes.")]);
+            (again.dir, again.home, again.record) = (Some(dir), Some(home), true);
+            again.effort_asked = true;
+            let mut second = again.start();
+            second.send(AgentCommand::Resume(path)).await;
+            let events = second
+                .until(|event| matches!(event, AgentEvent::Context(_)))
+                .await;
+            // The last generation is closed otherwise in a history than it ended: by one token more or less.
+            let after = fills(&events);
+            assert_eq!(
+                (after.fixed, after.attached, after.reserve),
+                (before.fixed, before.attached, before.reserve)
+            );
+            assert!(after.conversation.abs_diff(before.conversation) <= 3);
+            let restored = events.iter().find_map(|event| match event {
+                AgentEvent::History(HistoryEvent::Restored(restored)) => Some(restored),
+                _ => None,
+            });
+            let past = restored.unwrap().past.iter().filter_map(|past| match past {
+                descant::agent::Past::Event(event) => Some(event.clone()),
+                _ => None,
+            });
+            let past: Vec<AgentEvent> = past.collect();
+            let shell: Vec<String> = told(&past)
+                .into_iter()
+                .filter(|told| told.starts_with("shell") || told.starts_with("printed"))
+                .collect();
+            let run = 1u64 << 32 | 1;
+            assert_eq!(
+                shell,
+                [
+                    format!("shell {run}: echo one; exit 2"),
+                    format!("printed {run}: one\n"),
+                    format!("shell {run} over: Exited(2)"),
+                ]
+            );
+            // The rig's own effort over the record's, which is high.
+            assert_eq!(restored.unwrap().effort, Effort::Low);
         },
     );
 }

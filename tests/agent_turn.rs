@@ -37,7 +37,7 @@ fn an_answer_ends_the_turn() {
             match event {
                 AgentEvent::ReasoningDelta(text) => streamed.0.push_str(text),
                 AgentEvent::AnswerDelta(text) => streamed.1.push_str(text),
-                AgentEvent::Context { used, limit } => context.push((*used, *limit)),
+                AgentEvent::Context(fills) => context.push(*fills),
                 _ => {}
             }
         }
@@ -48,11 +48,12 @@ fn an_answer_ends_the_turn() {
             .encode_text("A greeting.Hello.analysisfinalassistant")
             .len();
         let (before, after) = (context[0], context[1]);
-        assert_eq!(before, (prompt, 131_072));
-        assert!(
-            after.0 > prompt + generated - 3 && after.0 < prompt + generated + 10,
-            "{after:?}"
-        );
+        assert_eq!((before.used(), before.limit), (prompt, Some(131_072)));
+        let message = vocabulary().encode_text("Hiuserassistant").len() + 4;
+        assert_eq!((before.conversation, before.attached), (message, 0));
+        assert_eq!((after.fixed, after.reserve), (before.fixed, before.reserve));
+        let said = after.conversation - before.conversation;
+        assert!(said > generated - 3 && said < generated + 10, "{after:?}");
         assert!(
             rig.last_prompt()
                 .ends_with("<|start|>user<|message|>Hi<|end|><|start|>assistant")
@@ -134,7 +135,7 @@ fn tools_answer_and_the_turn_goes_on() {
                 "Completed 1: one\ntwo\nthree",
                 "call 2: list files",
                 "Completed 2: a.txt\nsrc/greet.py",
-                "call 3: search t[wh]",
+                "call 3: search \"t[wh]\"",
                 "Completed 3: a.txt:2:two\na.txt:3:three",
                 "answer: Three lines.",
                 "done, answered: true",

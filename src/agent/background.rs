@@ -3,6 +3,7 @@
 use super::{AgentEvent, LoadedModel, ModelLoad, SandboxStart, SandboxState};
 use crate::engine::EngineError;
 use crate::tools::python::Interpreter;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -23,6 +24,21 @@ impl<T> Arrival<T> {
                 Ok(value) => Arrival::Here(value),
                 Err(_broken_off) => Arrival::Lost,
             };
+        }
+        match self {
+            Arrival::Here(value) => Some(value),
+            Arrival::Awaited(..) | Arrival::Lost => None,
+        }
+    }
+
+    /// What has come, without waiting for it.
+    pub(super) fn here(&mut self) -> Option<&T> {
+        if let Arrival::Awaited(receiver, _) = self {
+            match receiver.try_recv() {
+                Ok(value) => *self = Arrival::Here(value),
+                Err(TryRecvError::Closed) => *self = Arrival::Lost,
+                Err(TryRecvError::Empty) => {}
+            }
         }
         match self {
             Arrival::Here(value) => Some(value),

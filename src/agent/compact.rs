@@ -66,7 +66,7 @@ impl Core {
         let summary = self.summary(&model, instructions, stopped).await?;
         let items = self.replacement(&summary);
         let (after, _) = self.prepare(&model, &items)?;
-        let (before, after) = (before.len(), after.len());
+        let (before, after) = (before.ids.len(), after.ids.len());
         if after >= before {
             return Err(format!(
                 "the summary would take {after} tokens and the conversation takes {before}; it stays as it was"
@@ -81,8 +81,7 @@ impl Core {
             })
             .await;
         self.report(recorded);
-        let limit = model.0.info().context_length;
-        self.link.send(AgentEvent::Context { used: after, limit });
+        self.tell_context().await;
         Ok((before, after))
     }
 
@@ -99,7 +98,7 @@ impl Core {
         let mut items = self.history.items().to_vec();
         items.push(Item::User { text });
         let (prompt, budget) = self.prepare(model, &items)?;
-        let ask = self.ask(prompt, budget);
+        let ask = self.ask(prompt.ids, budget);
         let generation = generate(&mut self.link, Recording::Aside, model.0.as_ref(), ask).await;
         match generation.ending {
             Ending::Interrupted => return Err(stopped.into()),

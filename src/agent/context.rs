@@ -1,11 +1,85 @@
 //! Context accounting: what fits, counted in the engine's own tokens, and refused in words when it does not.
 
+use super::AgentEvent;
+use super::task::Core;
 use crate::engine::EngineError;
+use crate::harmony::render::{Rendered, render_counted};
 
 /// Room for an answer that a generation must at least have, as a part of the context and in tokens: an
 /// answer cut after a few words helps nobody.
 const LEAST_SHARE: usize = 16;
 const LEAST_ROOM: usize = 1_024;
+
+/// What fills the context, in the engine's own tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ContextUse {
+    /// Instructions and tools, the same in every prompt.
+    pub fixed: usize,
+    /// What was said, called and answered.
+    pub conversation: usize,
+    /// What stands beside the messages: files, the user's own commands, a summary.
+    pub attached: usize,
+    /// Room that an answer may take, at most.
+    pub reserve: usize,
+    /// `None` while no model is there to say it.
+    pub limit: Option<usize>,
+}
+
+impl ContextUse {
+    pub(super) fn new(
+        rendered: &Rendered,
+        generated: usize,
+        reserve: usize,
+        limit: Option<usize>,
+    ) -> ContextUse {
+        let told = rendered.ids.len() - rendered.fixed - rendered.attached;
+        ContextUse {
+            fixed: rendered.fixed,
+            conversation: told + generated,
+            attached: rendered.attached,
+            reserve,
+            limit,
+        }
+    }
+
+    /// All that is told to the model.
+    pub fn used(&self) -> usize {
+        self.fixed + self.conversation + self.attached
+    }
+}
+
+impl Core {
+    /// Tells what the conversation fills as it stands, where no generation says it: it was resumed, rewound or
+    /// compacted. Nothing when it has no fixed prompt yet.
+    pub(super) async fn tell_context(&mut self) {
+        let spec = self.fixed.as_ref().or_else(|| self.history.state().spec());
+        let Some(spec) = spec.cloned() else {
+            let told = ContextUse {
+                reserve: self.options.max_tokens,
+                limit: self.context_length(),
+                ..ContextUse::default()
+            };
+            return self.link.send(AgentEvent::Context(told));
+        };
+        let items = self.history.items().to_vec();
+        let words = self.words.clone();
+        let counted = tokio::task::spawn_blocking(move || {
+            let vocabulary = words().ok()?;
+            render_counted(&vocabulary, &spec, &items).ok()
+        });
+        // What cannot be rendered is said by the turn that needs it.
+        if let Ok(Some(rendered)) = counted.await {
+            let (reserve, limit) = (self.options.max_tokens, self.context_length());
+            let told = ContextUse::new(&rendered, 0, reserve, limit);
+            self.link.send(AgentEvent::Context(told));
+        }
+    }
+
+    fn context_length(&mut self) -> Option<usize> {
+        let (engine, _) = self.model.here()?.as_ref().ok()?;
+        Some(engine.info().context_length)
+    }
+}
 
 /// What one generation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

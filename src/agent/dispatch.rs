@@ -54,6 +54,7 @@ impl Core {
     /// Runs a call; the text is what the model is told.
     pub(super) async fn call(&mut self, call: &Call, tool: Tool) -> Attended<String> {
         let begun = Instant::now();
+        self.link.waited = Duration::ZERO;
         self.link.send(AgentEvent::ToolStarted {
             call: call.id,
             tool: tool.name().into(),
@@ -69,14 +70,16 @@ impl Core {
             Attended::Done(answer) => (answer, false),
             Attended::Interrupted => (Answer::failed("interrupted by the user"), true),
         };
-        self.ended(call.id, &answer.status, answer.exit_code, begun.elapsed())
+        // The user's time is not the tool's.
+        let elapsed = begun.elapsed().saturating_sub(self.link.waited);
+        self.ended(call.id, &answer.status, answer.exit_code, elapsed)
             .await;
         self.link.send(AgentEvent::ToolFinished {
             call: call.id,
             status: answer.status,
             output: answer.text.clone(),
             exit_code: answer.exit_code,
-            elapsed: begun.elapsed(),
+            elapsed,
         });
         if interrupted {
             Attended::Interrupted

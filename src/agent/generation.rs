@@ -23,6 +23,9 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// it; and a fast model's record is half as large.
 const GATHER: Duration = Duration::from_millis(30);
 
+/// How often a consumer is told how far a generation is.
+const PACE: Duration = Duration::from_secs(1);
+
 /// What is asked of the engine.
 #[derive(Debug)]
 pub(super) struct Ask {
@@ -67,8 +70,11 @@ pub(super) enum Recording<'a> {
 struct Held {
     tokens: Vec<TokenId>,
     events: Vec<AgentEvent>,
-    /// Ids so far.
+    /// Ids so far, and when the first of them came.
     count: usize,
+    began: Option<Instant>,
+    /// When the consumer is next told of them.
+    pace: Option<Instant>,
     /// The next moment to record and tell; at once where the last is long ago.
     due: Option<Instant>,
 }
@@ -89,6 +95,8 @@ impl Held {
         }
         let tokens = std::mem::take(&mut self.tokens);
         self.count += tokens.len();
+        let now = Instant::now();
+        let began = *self.began.get_or_insert(now);
         match recording {
             Recording::Into(history) => {
                 // The end of a stream tells events without ids.
@@ -106,13 +114,20 @@ impl Held {
                 for event in self.events.drain(..) {
                     link.send(event);
                 }
+                if *self.pace.get_or_insert(now + PACE) <= now {
+                    self.pace = Some(now + PACE);
+                    link.send(AgentEvent::Generating {
+                        tokens: self.count,
+                        elapsed: now - began,
+                    });
+                }
             }
             Recording::Aside => {
                 self.events.clear();
                 link.send(HistoryEvent::CompactProgress { tokens: self.count }.into());
             }
         }
-        self.due = Some(Instant::now() + GATHER);
+        self.due = Some(now + GATHER);
     }
 
     /// The engine's next event, or `None` when what is held is due. Cancel-safe.

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -77,6 +77,8 @@ pub(super) struct Link {
     pub(super) model: Option<String>,
     /// Who decides about patches.
     pub(super) approvals: ApprovalPolicy,
+    /// How long the call that runs has waited for the user.
+    pub(super) waited: Duration,
     pub(super) forget: bool,
     pub(super) closing: bool,
 }
@@ -99,6 +101,7 @@ impl Link {
             effort: None,
             model: None,
             approvals,
+            waited: Duration::ZERO,
             forget: false,
             closing: false,
         }
@@ -242,15 +245,18 @@ impl Link {
 
     /// Waits for the word on `review`.
     pub(super) async fn reviewed(&mut self, review: ReviewId) -> Attended<Reviewed> {
-        loop {
+        let begun = Instant::now();
+        let attended = loop {
             if self.turn.is_cancelled() {
-                return Attended::Interrupted;
+                break Attended::Interrupted;
             }
             if let Some(reviewed) = self.reviewed.take_if(|reviewed| reviewed.review == review) {
-                return Attended::Done(reviewed);
+                break Attended::Done(reviewed);
             }
             self.serve().await;
-        }
+        };
+        self.waited += begun.elapsed();
+        attended
     }
 
     /// At the end: what waits goes out, if somebody still reads.

@@ -32,7 +32,7 @@ impl Outbox {
         match self.waiting.back_mut() {
             Some(last) => {
                 if let Some(event) = join(last, event) {
-                    self.waiting.push_back(event);
+                    self.append(event);
                 }
             }
             None => self.waiting.push_back(event),
@@ -43,6 +43,25 @@ impl Outbox {
             };
             permit.send(event);
         }
+    }
+
+    /// A newer word on how far a generation is takes the place of the one before, which parted two deltas.
+    fn append(&mut self, event: AgentEvent) {
+        if matches!(event, AgentEvent::Generating { .. }) {
+            let told = |event: &AgentEvent| matches!(event, AgentEvent::Generating { .. });
+            if let Some(at) = self.waiting.iter().rposition(told) {
+                self.waiting.remove(at);
+                if let Some(next) = self.waiting.remove(at)
+                    && let Some(apart) = match at.checked_sub(1) {
+                        Some(before) => join(&mut self.waiting[before], next),
+                        None => Some(next),
+                    }
+                {
+                    self.waiting.insert(at, apart);
+                }
+            }
+        }
+        self.waiting.push_back(event);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What the agent and its consumers say to each other. Plain data, no behaviour.
 
 use super::ApprovalPolicy;
+use super::context::ContextUse;
 use super::inquiry::{Answer, Inquiry};
 use super::past::Past;
 use crate::conversation::{CallId, Effort, TurnId, Usage};
@@ -284,10 +285,12 @@ pub enum AgentEvent {
         applied: Option<Applied>,
         declined_hunks: usize,
     },
-    /// Context used after the last request, in tokens, of the engine's context length.
-    Context {
-        used: usize,
-        limit: usize,
+    /// What fills the context: before each generation, after it, and when the conversation became another one.
+    Context(ContextUse),
+    /// How far the running generation is, about once a second: its tokens, and the time since the first of them.
+    Generating {
+        tokens: usize,
+        elapsed: Duration,
     },
     /// A generation ended.
     Generation(Usage),

@@ -116,12 +116,14 @@ impl Core {
         let state = State::of(records);
         // The day it began is part of what the model was told.
         self.options.date = utc_date(UNIX_EPOCH + Duration::from_secs(head.created));
-        if let Some(spec) = state.spec() {
+        let asked = std::mem::take(&mut self.options.effort_asked);
+        if let Some(spec) = state.spec().filter(|_| !asked) {
             self.options.effort = spec.effort;
         }
         self.history.replace(state, Some(writer));
         self.history.numbered(retold.calls);
         self.show_again(retold).await;
+        self.tell_context().await;
         for warning in warnings {
             self.link.send(AgentEvent::Problem(warning));
         }
@@ -201,6 +203,7 @@ impl Core {
             }))
             .into(),
         );
+        self.tell_context().await;
         Ok(())
     }
 

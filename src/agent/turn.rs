@@ -9,10 +9,10 @@ use super::context::{Budget, budget, cut_short};
 use super::generation::{Ask, Ending, Generation, Recording, generate};
 use super::link::Attended;
 use super::task::Core;
-use super::{AgentEvent, LoadedModel};
+use super::{AgentEvent, ContextUse, LoadedModel};
 use crate::conversation::{Item, MessageEnd, PromptProfile, TokenId, Usage};
 use crate::engine::Sampling;
-use crate::harmony::render::render;
+use crate::harmony::render::{Rendered, render_counted};
 use crate::session::{Record, TurnEnd};
 use std::time::Instant;
 use tokio::time::timeout;
@@ -187,14 +187,14 @@ impl Core {
         &self,
         model: &LoadedModel,
         items: &[Item],
-    ) -> Result<(Vec<TokenId>, Budget), String> {
+    ) -> Result<(Rendered, Budget), String> {
         let (engine, vocabulary) = model;
         let Some(fixed) = &self.fixed else {
             return Err("the fixed prompt is missing; this is our bug".into());
         };
-        let prompt = render(vocabulary, fixed, items).map_err(|error| error.to_string())?;
+        let prompt = render_counted(vocabulary, fixed, items).map_err(|error| error.to_string())?;
         let budget = budget(
-            prompt.len(),
+            prompt.ids.len(),
             engine.info().context_length,
             self.options.max_tokens,
         )
@@ -220,16 +220,14 @@ impl Core {
     async fn generate(
         &mut self,
         model: &LoadedModel,
-        prompt: Vec<TokenId>,
+        prompt: Rendered,
         budget: Budget,
     ) -> Generation {
         let (engine, _) = model;
-        let limit = engine.info().context_length;
-        self.link.send(AgentEvent::Context {
-            used: budget.prompt,
-            limit,
-        });
-        let ask = self.ask(prompt, budget);
+        let limit = Some(engine.info().context_length);
+        let fills = ContextUse::new(&prompt, 0, self.options.max_tokens, limit);
+        self.link.send(AgentEvent::Context(fills));
+        let ask = self.ask(prompt.ids, budget);
         let generation = generate(
             &mut self.link,
             Recording::Into(&mut self.history),
@@ -238,10 +236,10 @@ impl Core {
         )
         .await;
         self.history.count_calls(generation.calls.len());
-        self.link.send(AgentEvent::Context {
-            used: budget.prompt + generation.tokens.len(),
-            limit,
-        });
+        self.link.send(AgentEvent::Context(ContextUse {
+            conversation: fills.conversation + generation.tokens.len(),
+            ..fills
+        }));
         self.link.send(AgentEvent::Generation(generation.usage));
         generation
     }

@@ -69,6 +69,7 @@ pub(super) fn start_agent(
         },
         model: ModelOptions {
             effort: setup.config.effort,
+            effort_asked: setup.effort_asked,
             sampling: Sampling {
                 temperature: sampling.temperature,
                 top_p: sampling.top_p,

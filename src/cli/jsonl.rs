@@ -106,7 +106,8 @@ impl Jsonl {
             | AgentEvent::ToolCallDelta { .. }
             | AgentEvent::ToolOutput { .. }
             | AgentEvent::ToolUnavailable { .. }
-            | AgentEvent::Context { .. }
+            | AgentEvent::Context(_)
+            | AgentEvent::Generating { .. }
             | AgentEvent::Generation(_)
             | AgentEvent::History(_)
             | AgentEvent::TurnDone { .. }

@@ -54,16 +54,37 @@ pub enum RenderError {
     OpenAi(String),
 }
 
+/// A prompt, and how many of its ids say what. What is in neither count is the conversation itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub ids: Vec<TokenId>,
+    /// Of the fixed part: instructions and tools.
+    pub fixed: usize,
+    /// Of what stands beside the user's words ([`Item::Attached`]).
+    pub attached: usize,
+}
+
 /// The prompt for the next generation, ending in `<|start|>assistant`.
 pub fn render(
     vocabulary: &Arc<Vocabulary>,
     spec: &PromptSpec,
     items: &[Item],
 ) -> Result<Vec<TokenId>, RenderError> {
+    Ok(render_counted(vocabulary, spec, items)?.ids)
+}
+
+/// [`render`], with the tokens that its parts take.
+pub fn render_counted(
+    vocabulary: &Arc<Vocabulary>,
+    spec: &PromptSpec,
+    items: &[Item],
+) -> Result<Rendered, RenderError> {
     let mut prompt = Prompt {
         vocabulary,
         ids: render_fixed(vocabulary, spec)?,
     };
+    let fixed = prompt.ids.len();
+    let mut attached = 0;
     let turn = items
         .iter()
         .rposition(|item| matches!(item, Item::User { .. }))
@@ -77,7 +98,11 @@ pub fn render(
             Item::User { text } => prompt.message("user", None, text),
             // The demo model was trained on one message a turn: a second would take the request away from it.
             Item::Attached { .. } if spec.profile == PromptProfile::Demo => {}
-            Item::Attached { text, .. } => prompt.message("user", None, text),
+            Item::Attached { text, .. } => {
+                let before = prompt.ids.len();
+                prompt.message("user", None, text);
+                attached += prompt.ids.len() - before;
+            }
             Item::Generated { tokens } => prompt.generated(tokens, index < turn),
             Item::ToolResult { tool, text, .. } => {
                 let channel = if tool == "python" {
@@ -90,7 +115,11 @@ pub fn render(
         }
     }
     prompt.assistant();
-    Ok(prompt.ids)
+    Ok(Rendered {
+        ids: prompt.ids,
+        fixed,
+        attached,
+    })
 }
 
 /// The fixed part of every prompt of a session: the system message and, for GPT-OSS, the developer message.

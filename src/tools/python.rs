@@ -71,10 +71,11 @@ pub fn code(arguments: &str) -> String {
 pub(super) fn summary(arguments: &str) -> String {
     let code = code(arguments);
     let mut lines = code.lines().filter(|line| !line.trim().is_empty());
-    match (lines.next(), lines.next()) {
+    match (lines.next(), lines.count()) {
         (None, _) => "python".into(),
-        (Some(only), None) => format!("python {}", only.trim()),
-        (Some(first), Some(_)) => format!("python {} …", first.trim()),
+        (Some(only), 0) => format!("python {}", only.trim()),
+        // The code itself is shown, or read, with it.
+        (Some(_), more) => format!("python, {} lines", more + 1),
     }
 }
 

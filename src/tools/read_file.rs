@@ -30,9 +30,15 @@ pub(super) struct ReadFile {
 
 pub(super) fn summary(call: &ReadFile) -> String {
     let path = call.path.as_deref().unwrap_or("a file");
-    match call.offset {
-        Some(offset) if offset > 1 => format!("read {path} from line {offset}"),
-        _ => format!("read {path}"),
+    let first = call.offset.filter(|first| *first > 0).unwrap_or(1);
+    match (first, call.limit.filter(|limit| *limit > 0)) {
+        (1, None) => format!("read {path}"),
+        (_, None) => format!("read {path} from line {first}"),
+        (_, Some(1)) => format!("read {path}, line {first}"),
+        (_, Some(limit)) => {
+            let last = first.saturating_add(limit - 1);
+            format!("read {path}, lines {first}-{last}")
+        }
     }
 }
 

@@ -25,7 +25,10 @@ pub(super) struct Search {
 }
 
 pub(super) fn summary(call: &Search) -> String {
-    let mut words = format!("search {}", call.pattern.as_deref().unwrap_or_default());
+    let mut words = match call.pattern.as_deref() {
+        Some(pattern) => format!("search \"{pattern}\""),
+        None => "search".to_owned(),
+    };
     for part in [&call.path, &call.glob].into_iter().flatten() {
         words.push_str(&format!(" in {part}"));
     }

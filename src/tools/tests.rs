@@ -375,7 +375,7 @@ fn calls_are_summed_up_in_words() {
         (
             Tool::Search,
             r#"{"pattern":"x y","path":"src"}"#,
-            "search x y in src",
+            "search \"x y\" in src",
         ),
         (Tool::ApplyPatch, "nonsense", "edit files"),
         (

@@ -11,6 +11,7 @@ use crate::tui::composer::{Composer, FileMatch, Wanted};
 use crate::tui::copying::Copied;
 use crate::tui::git::GitState;
 use crate::tui::keymap::Keymap;
+use crate::tui::meter::Meter;
 use crate::tui::overlay::Overlay;
 use crate::tui::pane::select::{Drag, Selection};
 use crate::tui::pane::split::Split;
@@ -176,7 +177,7 @@ pub struct Status {
     /// Who decides about patches.
     pub approvals: ApprovalPolicy,
     pub tokens_per_second: Option<f64>,
-    pub context: Option<(usize, usize)>,
+    pub context: Meter,
     pub branch: Option<String>,
     /// Something is not committed; `None` while it is not known.
     pub dirty: Option<bool>,
@@ -331,6 +332,6 @@ impl Model {
 
     /// Something on screen changes by itself.
     pub fn animates(&self) -> bool {
-        self.running.is_some() && self.review.is_none()
+        (self.running.is_some() || self.shell.is_some()) && self.review.is_none()
     }
 }

@@ -118,6 +118,7 @@ pub fn plan() -> Plan {
 
 use crate::agent::AgentEvent;
 use crate::conversation::{Effort, TurnId};
+use crate::tui::meter::Meter;
 use crate::tui::model::{Model, ModelState, Msg, Status};
 use crate::tui::theme::catalogue::Themes;
 use crate::tui::update::update;
@@ -133,7 +134,7 @@ pub fn model(width: u16, height: u16) -> Model {
         effort: Effort::Medium,
         approvals: crate::agent::ApprovalPolicy::Review,
         tokens_per_second: None,
-        context: None,
+        context: Meter::default(),
         branch: Some("main".into()),
         dirty: None,
         workspace: "project".into(),

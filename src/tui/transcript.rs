@@ -107,10 +107,23 @@ pub struct ToolCard {
     pub state: ToolState,
 }
 
+impl ToolState {
+    pub fn running(now: Duration) -> ToolState {
+        ToolState::Running {
+            since: now,
+            seconds: 0,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolState {
     Writing,
-    Running,
+    /// Since when by our clock, and the whole seconds that are shown.
+    Running {
+        since: Duration,
+        seconds: u64,
+    },
     Done {
         status: ToolStatus,
         exit_code: Option<i32>,
@@ -274,6 +287,40 @@ impl Transcript {
                 // Everything before the turn's prompt is closed already.
                 Body::Prompt(_) | Body::Thought(_) => return,
                 Body::Tool(_)
+                | Body::Diff(_)
+                | Body::Notice(_)
+                | Body::Problem(_)
+                | Body::Aside(_) => {}
+            }
+        }
+    }
+
+    /// A second passed: what runs shows how long it does. `own`: a command of the user's runs, perhaps since an
+    /// earlier turn; a tool of the model's is of the last one.
+    pub fn tick(&mut self, now: Duration, mut own: bool) {
+        let mut turn = true;
+        for cell in self.cells.iter_mut().rev() {
+            if !turn && !own {
+                return;
+            }
+            match &mut cell.body {
+                Body::Tool(ToolCard {
+                    tool,
+                    state: ToolState::Running { since, seconds },
+                    ..
+                }) => {
+                    own &= tool != USER_SHELL;
+                    let elapsed = now.saturating_sub(*since).as_secs();
+                    if elapsed != *seconds {
+                        *seconds = elapsed;
+                        cell.epoch += 1;
+                    }
+                }
+                Body::Prompt(_) => turn = false,
+                Body::Answer { .. }
+                | Body::Reasoning { .. }
+                | Body::Thought(_)
+                | Body::Tool(_)
                 | Body::Diff(_)
                 | Body::Notice(_)
                 | Body::Problem(_)

@@ -76,6 +76,8 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
         }
         Msg::Tick => {
             out.dirty = if model.animates() {
+                let own = model.shell.is_some();
+                model.conversation.transcript.tick(now, own);
                 Dirty::Stream
             } else {
                 Dirty::No

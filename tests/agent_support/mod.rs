@@ -160,6 +160,7 @@ pub struct Setup {
     pub max_tokens: usize,
     pub limits: Limits,
     pub record: bool,
+    pub effort_asked: bool,
     /// The folder of state of another rig, to go on with its conversations.
     pub home: Option<TempDir>,
     pub dir: Option<TempDir>,
@@ -184,6 +185,7 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         max_tokens: 4_096,
         limits: Limits::default(),
         record: false,
+        effort_asked: false,
         home: None,
         dir: None,
         load_fails: None,
@@ -272,6 +274,7 @@ impl Setup {
             sandbox: start.boxed(),
             model: ModelOptions {
                 effort: Effort::Low,
+                effort_asked: self.effort_asked,
                 sampling: Sampling::GREEDY,
                 max_tokens: self.max_tokens,
                 date: "2026-11-20".into(),
@@ -466,7 +469,8 @@ fn tell(event: &AgentEvent) -> Option<String> {
         | AgentEvent::ReasoningDelta(_)
         | AgentEvent::AnswerDelta(_)
         | AgentEvent::ToolCallDelta { .. }
-        | AgentEvent::Context { .. }
+        | AgentEvent::Context(_)
+        | AgentEvent::Generating { .. }
         | AgentEvent::History(_)
         | AgentEvent::Generation(_) => return None,
     })

@@ -172,7 +172,8 @@ impl Turn {
             | AgentEvent::AnswerDelta(_)
             | AgentEvent::ToolCallDelta { .. }
             | AgentEvent::ToolOutput { .. }
-            | AgentEvent::Context { .. }
+            | AgentEvent::Context(_)
+            | AgentEvent::Generating { .. }
             | AgentEvent::Generation(_)
             | AgentEvent::History(_) => {}
         }

@@ -263,7 +263,8 @@ impl Speech {
             AgentEvent::ReviewRequested { .. }
             | AgentEvent::History(_)
             | AgentEvent::Files(_)
-            | AgentEvent::Context { .. }
+            | AgentEvent::Context(_)
+            | AgentEvent::Generating { .. }
             | AgentEvent::Generation(_) => String::new(),
         }
     }

@@ -80,7 +80,11 @@ fn marked(text: &str, mark: &'static str, mark_style: TextStyle, style: TextStyl
 fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
     let (state, style) = match &card.state {
         ToolState::Writing => ("writing".to_owned(), theme.dim),
-        ToolState::Running => ("running".to_owned(), theme.warn),
+        ToolState::Running { seconds: 0, .. } => ("running".to_owned(), theme.warn),
+        ToolState::Running { seconds: took, .. } => {
+            let took = seconds(Duration::from_secs(*took));
+            (format!("running  {took}"), theme.warn)
+        }
         ToolState::Done {
             status,
             exit_code,
@@ -104,7 +108,15 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
         }
     };
     let name = card.tool.strip_prefix("functions.").unwrap_or(&card.tool);
-    let mut head = vec![Span::styled("\u{25b8} ", theme.tool)];
+    let (sign, sign_style) = match &card.state {
+        ToolState::Writing | ToolState::Running { .. } => ("\u{25b8} ", theme.tool),
+        ToolState::Done { status, .. } => match status {
+            ToolStatus::Completed => ("\u{2713} ", style),
+            ToolStatus::Failed => ("\u{2717} ", style),
+            ToolStatus::Declined => ("\u{2013} ", style),
+        },
+    };
+    let mut head = vec![Span::styled(sign, sign_style)];
     if card.summary.is_empty() {
         head.push(Span::styled(name.to_owned(), theme.tool));
     } else if card.summary.starts_with(name) {
@@ -127,9 +139,9 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
                 out.extend(folded(&card.arguments, 0, false, unfolded, theme, line));
             }
         },
-        ToolState::Running | ToolState::Done { .. } => {
+        ToolState::Running { .. } | ToolState::Done { .. } => {
             // Code is worth seeing next to what it printed; a patch has its review, the rest its summary.
-            if matches!(name, "python" | "shell") {
+            if matches!(name, "python" | "shell") && card.arguments.trim_end().contains('\n') {
                 out.extend(code(&card.arguments, unfolded, theme));
             }
             let reads = matches!(name, "read_file" | "list_files" | "search" | "apply_patch");

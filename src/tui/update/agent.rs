@@ -4,9 +4,10 @@ use super::past;
 use super::review::want_colours;
 use super::{answers, composer, is_typing, shell};
 use crate::agent::EngineInfo;
-use crate::agent::{AgentEvent, SandboxState};
+use crate::agent::{AgentEvent, ContextUse, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
 use crate::text;
+use crate::tui::meter::Meter;
 use crate::tui::model::{Activity, Dirty, Effect, Focus, Model, ModelState, Running, Update};
 use crate::tui::review::Review;
 use crate::tui::transcript::cells;
@@ -109,12 +110,13 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             arguments,
             summary,
         } => {
+            let now = model.clock.now;
             said.tool(call, &tool, |card| {
                 card.tool = text::label(&tool);
                 card.arguments = text::prose(&arguments).into_owned();
                 card.summary = text::label(&summary);
                 card.preview = None;
-                card.state = ToolState::Running;
+                card.state = ToolState::running(now);
             });
             activity(model, Activity::Tool(text::label(&tool)));
         }
@@ -185,7 +187,19 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             }
             model.composer.mentions.files_changed();
         }
-        AgentEvent::Context { used, limit } => model.status.context = Some((used, limit)),
+        AgentEvent::Context(told) => {
+            // One that is told before a model is there has no limit.
+            let limit = told.limit.or(model.status.context.told.limit);
+            let told = ContextUse { limit, ..told };
+            model.status.context = Meter { told, running: 0 };
+        }
+        AgentEvent::Generating { tokens, elapsed } => {
+            model.status.context.running = tokens;
+            if tokens > 1 && !elapsed.is_zero() {
+                let speed = tokens as f64 / elapsed.as_secs_f64();
+                model.status.tokens_per_second = Some(speed);
+            }
+        }
         AgentEvent::Generation(usage) => {
             if let Some(speed) = usage.tokens_per_second() {
                 model.status.tokens_per_second = Some(speed);
@@ -260,9 +274,7 @@ fn model_ready(model: &mut Model, info: EngineInfo) {
         text::label(&info.name)
     };
     model.status.model = ModelState::Ready { name, demo };
-    if model.status.context.is_none() {
-        model.status.context = Some((0, info.context_length));
-    }
+    model.status.context.told.limit = Some(info.context_length);
 }
 
 fn turn_over(model: &mut Model, usage: Usage, how: &str, out: &mut Update) {

@@ -5,6 +5,7 @@ use super::review::want_colours;
 use crate::agent::{Answer, ApprovalPolicy, Check, Facts, SandboxState};
 use crate::patch::Overall;
 use crate::text;
+use crate::tui::meter::Meter;
 use crate::tui::model::{Model, ModelState, Update};
 use crate::tui::overlay::Overlay;
 use crate::tui::overlay::changes::Changes;
@@ -60,13 +61,7 @@ fn status(model: &Model, facts: &Facts) -> String {
         ModelState::Ready { name, .. } => name.clone(),
         ModelState::Failed { name } => format!("{name}, failed to load"),
     };
-    let context = match status.context {
-        Some((used, limit)) => format!(
-            "{used} of {limit} tokens, {}%",
-            used.saturating_mul(100).checked_div(limit).unwrap_or(0)
-        ),
-        None => "not known before a model is there".to_owned(),
-    };
+    let context = context(&status.context);
     let container = match &status.sandbox {
         None | Some(SandboxState::Starting) => "starting".to_owned(),
         Some(SandboxState::Ready { description }) => description.clone(),
@@ -105,6 +100,24 @@ fn status(model: &Model, facts: &Facts) -> String {
         ("changes", format!("{patches} in this conversation (/diff)")),
         ("journal", journal),
     ])
+}
+
+/// The tokens, a bar of them, and a line for each part.
+fn context(meter: &Meter) -> String {
+    let mut out = meter.summary();
+    let bar = meter.bar();
+    let parts = meter.parts();
+    let widest = parts.iter().map(|(_, name, _)| name.len()).max();
+    let parts = parts.iter().map(|(sign, name, tokens)| {
+        format!(
+            "{sign} {name:<width$} {tokens:>7}",
+            width = widest.unwrap_or(0)
+        )
+    });
+    for line in bar.into_iter().chain(parts) {
+        out.push_str(&format!("\n{:<11}{line}", ""));
+    }
+    out
 }
 
 pub fn report(checks: &[Check]) -> String {

@@ -37,7 +37,7 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         Command::New => {
             send(AgentCommand::NewConversation);
             model.clear_panes();
-            model.status.context = None;
+            model.status.context.empty();
         }
         Command::Effort(None) => choices::open_efforts(model),
         Command::Effort(Some(effort)) => {

@@ -14,10 +14,11 @@ fn card(run: RunId) -> CallId {
 
 pub fn started(model: &mut Model, run: RunId, command: &str) {
     model.shell = Some(run);
+    let now = model.clock.now;
     let transcript = &mut model.conversation.transcript;
     transcript.tool(card(run), USER_SHELL, |card| {
         card.summary = format!("{USER_SHELL} {}", text::label(command));
-        card.state = ToolState::Running;
+        card.state = ToolState::running(now);
     });
     model.conversation.follow_tail();
 }

@@ -136,7 +136,8 @@ fn segments(model: &Model) -> Vec<Segment> {
             _ if model.review.is_some() => "waiting for your review".to_owned(),
             _ if running.interrupting => "interrupting".to_owned(),
             Activity::Waiting => "working".to_owned(),
-            Activity::Prefill { done, total } => format!("reading the prompt {done}/{total}"),
+            Activity::Prefill { done: 0, total } => format!("reading {total} tokens"),
+            Activity::Prefill { done, total } => format!("reading {done}/{total} tokens"),
             Activity::Thinking => "thinking".to_owned(),
             Activity::Answering => "answering".to_owned(),
             Activity::Writing(tool) => format!("writing {}", short(tool)),
@@ -154,8 +155,11 @@ fn segments(model: &Model) -> Vec<Segment> {
     if let Some(speed) = status.tokens_per_second {
         add(6, false, format!("{speed:.1} tok/s"));
     }
-    if let Some((used, limit)) = status.context {
-        add(2, false, format!("ctx {used}/{limit}"));
+    let used = status.context.used();
+    match status.context.told.limit {
+        Some(limit) => add(2, false, format!("ctx {used}/{limit}")),
+        None if used > 0 => add(2, false, format!("ctx {used}")),
+        None => {}
     }
     if let Some(branch) = &status.branch {
         let mark = if status.dirty == Some(true) { "*" } else { "" };

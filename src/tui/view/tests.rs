@@ -8,7 +8,7 @@
 mod screens;
 
 use crate::agent::{AgentEvent, ReviewId, SandboxState, ToolStatus};
-use crate::agent::{EngineInfo, LoadProgress};
+use crate::agent::{ContextUse, EngineInfo, LoadProgress};
 use crate::conversation::{CallId, PromptProfile, TurnId, Usage};
 use crate::patch::{Applied, Decision, Decisions, HunkId};
 use crate::tui::model::Msg;
@@ -134,10 +134,13 @@ fn answered(session: &mut Session) {
         ..Usage::default()
     };
     session.agent(AgentEvent::Generation(usage));
-    session.agent(AgentEvent::Context {
-        used: 1412,
-        limit: 131_072,
-    });
+    session.agent(AgentEvent::Context(ContextUse {
+        fixed: 812,
+        conversation: 420,
+        attached: 180,
+        reserve: 16_384,
+        limit: Some(131_072),
+    }));
     session.agent(AgentEvent::TurnDone {
         turn: TurnId(1),
         usage,

@@ -1,7 +1,7 @@
 //! Commands that ask the agent, keys that were moved, and the screens they open.
 
 use super::*;
-use crate::agent::{Answer, ApprovalPolicy, Check, Facts, ModelChoice};
+use crate::agent::{Answer, ApprovalPolicy, Check, ContextUse, Facts, ModelChoice};
 use crate::config::{KeySetting, Meant};
 use crate::patch::{Overall, OverallFile, Since};
 use crate::tui::Keymap;
@@ -69,10 +69,11 @@ fn unreviewed_patches_are_said_in_the_status_bar() {
     );
     // However narrow.
     session.send(Msg::Resize(40, 12));
-    session.agent(AgentEvent::Context {
-        used: 100,
-        limit: 4096,
-    });
+    session.agent(AgentEvent::Context(ContextUse {
+        fixed: 100,
+        limit: Some(4096),
+        ..ContextUse::default()
+    }));
     let screen = session.screen();
     assert!(
         screen

@@ -193,7 +193,7 @@ fn row_of(session: &mut Session, text: &str) -> u16 {
 #[test]
 fn a_click_selects_and_unfolds_and_the_wheel_scrolls() {
     let mut session = session(120, 24);
-    let row = row_of(&mut session, "▸ python");
+    let row = row_of(&mut session, "✓ python");
     assert!(!session.screen().contains("row 1\n"));
     mouse(&mut session, MouseEventKind::Down(LEFT), 3, row);
     mouse(&mut session, MouseEventKind::Up(LEFT), 3, row);
