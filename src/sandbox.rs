@@ -9,6 +9,7 @@
 //! [`Sandbox`], or killing Descant, is a complete clean-up.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -19,16 +20,25 @@ mod container;
 mod frames;
 mod kernel;
 mod locate;
+mod mounts;
 mod output;
 mod owner;
 mod request;
+mod shell;
+mod view;
+mod work;
 
 pub use locate::EngineLocator;
+pub use mounts::ExtraMount;
 pub use request::{ContainerUser, WORKSPACE, create_request};
+pub use shell::{CommandExit, CommandResult, EntryKind, Listed, Stamp, ViewEntry};
+pub use view::{TreeEntry, TreeKind, ViewChoice, ViewWay, WorkTree};
 
 use container::{Container, Facts};
 use kernel::Stopped;
 use owner::Owner;
+use shell::ShellState;
+use view::View;
 
 /// The image users get; any image with `python3` (3.8 or newer) in its path does.
 pub const DEFAULT_IMAGE: &str = "python:3.13-slim";
@@ -37,7 +47,7 @@ pub const DEFAULT_IMAGE: &str = "python:3.13-slim";
 pub const CODE_LIMIT: usize = 1 << 20;
 
 /// Limits and image of the container.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub struct SandboxConfig {
     /// Where to look for a container engine.
     pub engine: EngineLocator,
@@ -57,8 +67,18 @@ pub struct SandboxConfig {
     pub timeout: Duration,
     /// Output kept of one cell, in bytes: its head and its tail.
     pub output_limit: usize,
-    /// Mounted read-only at `/workspace`.
+    /// What `/workspace` shows.
     pub workspace: PathBuf,
+    /// How it comes there; without `tree` it is read-only.
+    pub view: ViewChoice,
+    /// What of it may be seen.
+    pub tree: Option<Arc<dyn WorkTree>>,
+    /// Wall-clock limit of one command.
+    pub shell_timeout: Duration,
+    /// Bytes that a command may write below `/workspace`, all together.
+    pub disk: u64,
+    /// More of this machine, read-only.
+    pub mounts: Vec<ExtraMount>,
 }
 
 impl SandboxConfig {
@@ -76,6 +96,11 @@ impl SandboxConfig {
             timeout: Duration::from_secs(60),
             output_limit: 16 * 1024,
             workspace,
+            view: ViewChoice::Auto,
+            tree: None,
+            shell_timeout: Duration::from_secs(300),
+            disk: 4 << 30,
+            mounts: Vec::new(),
         }
     }
 }
@@ -127,6 +152,16 @@ pub enum SandboxError {
         "the code has {bytes} bytes, at most {CODE_LIMIT} are run\n  write it to a file in the repository, or split it"
     )]
     CodeTooLong { bytes: usize },
+    /// An entry of `sandbox.mounts`.
+    #[error("sandbox.mounts: {mount} is not mounted: {reason}\n  change or remove this entry")]
+    Mount { mount: String, reason: String },
+    #[error("no copy-on-write view of the folder: {reason}\n  shell is not offered without one")]
+    View { reason: String },
+    #[error("the shell's process broke off: {0}\n  the next command starts a new one")]
+    Shell(String),
+    /// What the container's user may not do in the view.
+    #[error("/workspace: {0}")]
+    Refused(String),
     #[error("the sandbox has been stopped")]
     Stopped,
 }
@@ -139,6 +174,8 @@ pub struct Sandbox {
     owner: Owner,
     description: String,
     stopping: CancellationToken,
+    view: Result<View, String>,
+    shell: Mutex<ShellState>,
     /// `None` between a container that was lost and the next call, and after [`Sandbox::stop`].
     container: Mutex<Option<Container>>,
 }
@@ -158,7 +195,18 @@ impl Sandbox {
         let engine = locate::connect(&config.engine, config.engine_timeout).await?;
         request::check_workspace(&config.workspace, &config.engine, &engine.socket)?;
         container::remove_leftovers(&engine.docker, &owner, config.engine_timeout).await;
-        let facts = Facts::gather(&engine, &config, progress).await?;
+        let mut facts = Facts::gather(&engine, &config, progress).await?;
+        for mount in &config.mounts {
+            let mount = mount.checked(&config.engine, &engine.socket)?;
+            facts.mounts.push(mount);
+        }
+        let view = work::view(&engine, &config, &facts, &owner).await;
+        match &view {
+            Ok(view) => facts.mounts.extend(view.mounts()),
+            Err(_) => facts
+                .mounts
+                .push(request::read_only_mount(&config.workspace, WORKSPACE)),
+        }
         let container = Container::start(&engine.docker, &config, &facts, &owner).await?;
         let description = facts.description(container.python());
         Ok(Self {
@@ -168,6 +216,8 @@ impl Sandbox {
             owner,
             description,
             stopping: CancellationToken::new(),
+            view,
+            shell: Mutex::default(),
             container: Mutex::new(Some(container)),
         })
     }
@@ -256,6 +306,9 @@ impl Sandbox {
         self.stopping.cancel();
         if let Some(container) = self.container.lock().await.take() {
             container.remove().await;
+        }
+        if let Ok(view) = &self.view {
+            view.remove().await;
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
+use bollard::models::Mount;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder,
     InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -20,7 +21,8 @@ use super::kernel::Kernel;
 use super::locate::Engine;
 use super::owner::{OWNER_LABEL, Owner, SESSION_LABEL};
 use super::request::{self, ContainerUser, Mapping};
-use super::{SandboxConfig, SandboxError};
+use super::shell::Shell;
+use super::{SandboxConfig, SandboxError, view};
 
 /// The sweep, the leftovers of others' crashes, is not worth a longer wait at the start.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +30,7 @@ const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
 const PULL_SILENCE: Duration = Duration::from_secs(120);
 
 /// Awaits one step; an engine that does not answer in time is an engine error like any other.
-async fn step<T>(
+pub(super) async fn step<T>(
     doing: &'static str,
     limit: Duration,
     request: impl Future<Output = Result<T, Error>>,
@@ -46,12 +48,14 @@ async fn step<T>(
 pub(super) struct Facts {
     engine: String,
     image: String,
-    image_id: String,
-    user: ContainerUser,
+    pub(super) image_id: String,
+    pub(super) user: ContainerUser,
     cpus: f64,
     /// Limits that this engine cannot enforce.
     missing: Vec<&'static str>,
-    session: String,
+    pub(super) session: String,
+    /// All of the container's mounts.
+    pub(super) mounts: Vec<Mount>,
 }
 
 impl Facts {
@@ -96,6 +100,7 @@ impl Facts {
                 .map(|(_, name)| *name)
                 .collect(),
             session: hex::encode(rand::random::<[u8; 8]>()),
+            mounts: Vec::new(),
         })
     }
 
@@ -209,6 +214,8 @@ impl Drop for Made {
 pub(super) struct Container {
     made: Made,
     pub(super) kernel: Kernel,
+    /// Started with the first command.
+    pub(super) shell: Option<Shell>,
 }
 
 impl Container {
@@ -222,8 +229,9 @@ impl Container {
             (OWNER_LABEL.to_owned(), owner.label()),
             (SESSION_LABEL.to_owned(), facts.session.clone()),
         ]);
-        let body =
-            request::create_request(config, &facts.image_id, &facts.user, facts.cpus, labels);
+        let mounts = facts.mounts.clone();
+        let (image, user) = (&facts.image_id, &facts.user);
+        let body = request::create_request(config, image, user, facts.cpus, labels, mounts);
         let created = step(
             "creating the container",
             config.engine_timeout,
@@ -236,7 +244,11 @@ impl Container {
             limit: config.engine_timeout,
         };
         match Self::open(docker, &created.id, config.engine_timeout).await {
-            Ok(kernel) => Ok(Self { made, kernel }),
+            Ok(kernel) => Ok(Self {
+                made,
+                kernel,
+                shell: None,
+            }),
             Err(error) => {
                 made.remove().await;
                 Err(error)
@@ -269,13 +281,33 @@ impl Container {
             .map_err(|gone| SandboxError::Kernel(gone.to_string()))
     }
 
+    pub(super) fn id(&self) -> &str {
+        self.made.id.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn python(&self) -> &str {
         &self.kernel.python
     }
 
+    /// Whether the engine says that it runs.
+    pub(super) async fn runs(&mut self) -> bool {
+        let inspect = self
+            .made
+            .docker
+            .inspect_container(self.id(), None::<InspectContainerOptions>);
+        match timeout(self.made.limit, inspect).await {
+            Ok(Ok(found)) => found.state.and_then(|state| state.running) == Some(true),
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
     /// Removes it, running or not, and says whether it had run out of memory, as far as can still be known.
     pub(super) async fn remove(self) -> bool {
-        let Self { made, kernel } = self;
+        let Self {
+            made,
+            kernel,
+            shell,
+        } = self;
         let id = made.id.clone().unwrap_or_default();
         let inspect = made
             .docker
@@ -287,14 +319,14 @@ impl Container {
                 .unwrap_or(false),
             Ok(Err(_)) | Err(_) => false,
         };
-        drop(kernel);
+        drop((kernel, shell));
         made.remove().await;
         memory
     }
 }
 
 /// Removes a container by force and waits until it is gone; one that is gone already is fine.
-async fn remove(docker: &Docker, id: &str, limit: Duration) {
+pub(super) async fn remove(docker: &Docker, id: &str, limit: Duration) {
     let options = RemoveContainerOptionsBuilder::default()
         .force(true)
         .v(true)
@@ -335,7 +367,7 @@ async fn remove(docker: &Docker, id: &str, limit: Duration) {
     }
 }
 
-/// Removes the containers of this user's sessions that died without removing theirs. Failing to is no reason not
+/// Removes the containers and volumes of this user's sessions that died without removing theirs. Failing to is no reason not
 /// to start.
 pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner, limit: Duration) {
     let sweep = async {
@@ -355,7 +387,7 @@ pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner, limit: Dura
                 remove(docker, id, limit).await;
             }
         }
-        Ok::<(), Error>(())
+        view::remove_leftovers(docker, owner).await
     };
     match timeout(SWEEP_TIMEOUT.min(limit), sweep).await {
         Ok(Ok(())) => {}
