@@ -10,6 +10,7 @@ mod attach;
 mod background;
 mod calls;
 mod compact;
+mod contained;
 mod context;
 mod dispatch;
 mod export;

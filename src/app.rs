@@ -11,6 +11,7 @@ mod logging;
 mod models;
 mod parts;
 mod patches;
+mod project;
 mod python;
 mod sessions;
 

@@ -3,6 +3,7 @@
 use super::{AgentEvent, LoadedModel, ModelLoad, SandboxStart, SandboxState};
 use crate::engine::EngineError;
 use crate::tools::python::Interpreter;
+use std::sync::Arc;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -55,7 +56,7 @@ impl<T> Arrival<T> {
 
 pub(super) type Model = Arrival<Result<LoadedModel, EngineError>>;
 /// The reason is one line and what to do about it.
-pub(super) type Python = Arrival<Result<Box<dyn Interpreter>, String>>;
+pub(super) type Python = Arrival<Result<Arc<dyn Interpreter>, String>>;
 
 /// Forwards the load's progress and its end.
 pub(super) fn load_model(load: ModelLoad, events: mpsc::Sender<AgentEvent>) -> Model {
@@ -101,7 +102,9 @@ pub(super) fn start_sandbox(start: SandboxStart, events: mpsc::Sender<AgentEvent
         let _ = events
             .send(AgentEvent::Sandbox(SandboxState::Starting))
             .await;
-        let outcome = start.await.map_err(|error| error.to_string());
+        let outcome = start.await;
+        let outcome: Result<Arc<dyn Interpreter>, String> =
+            outcome.map(Arc::from).map_err(|error| error.to_string());
         let state = match &outcome {
             Ok(python) => SandboxState::Ready {
                 description: python.description().to_owned(),

@@ -263,10 +263,10 @@ impl Core {
 
     /// The fixed prompt of this conversation. A resumed one keeps its own to the byte, as long as the model
     /// can be offered the same.
-    pub(super) fn fix_prompt(&mut self, profile: PromptProfile, python: bool) {
-        let wanted = prompt::fixed(profile, &self.options, python);
+    pub(super) fn fix_prompt(&mut self, profile: PromptProfile, offer: prompt::Offer) {
+        let wanted = prompt::fixed(profile, &self.options, offer);
         let kept = self.history.state().spec().filter(|spec| {
-            (spec.profile, spec.python.is_some()) == (profile, python)
+            (spec.profile, spec.python.is_some()) == (profile, offer.python)
                 && spec.functions == wanted.functions
         });
         let effort = self.options.effort;

@@ -6,6 +6,8 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, stdout_text};
 use crate::engine::models::{ModelSource, resolve};
 use crate::text;
+use crate::tools::python::Interpreter;
+use tokio_util::sync::CancellationToken;
 
 fn good(name: &'static str, detail: impl Into<String>) -> Check {
     Check {
@@ -86,18 +88,7 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
             bad("model", detail, hint.trim())
         }
     });
-    checks.push(match super::parts::start_sandbox(setup).await {
-        Ok(sandbox) => {
-            let description = sandbox.description();
-            sandbox.stop().await;
-            good("python", description)
-        }
-        Err(error) => {
-            let text = error.to_string();
-            let (detail, hint) = text.split_once('\n').unwrap_or((&text, ""));
-            bad("python", detail, hint.trim())
-        }
-    });
+    checks.extend(container(setup).await);
     let root = setup.workspace.root().display();
     checks.push(if setup.workspace.is_git() {
         good("workspace", format!("{root} (git)"))
@@ -113,4 +104,48 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
     ));
     checks.push(good("state", setup.paths.state.display().to_string()));
     checks
+}
+
+/// Python, and the shell with the way its view of the folder is made.
+async fn container(setup: &Setup) -> [Check; 2] {
+    let split = |text: &str| {
+        let (detail, hint) = text.split_once('\n').unwrap_or((text, ""));
+        (detail.to_owned(), hint.trim().to_owned())
+    };
+    let bench = match super::parts::start_sandbox(setup).await {
+        Ok(bench) => bench,
+        Err(error) => {
+            let (detail, hint) = split(&error.to_string());
+            return ["python", "shell"].map(|name| bad(name, detail.clone(), hint.clone()));
+        }
+    };
+    let python = good("python", bench.description());
+    let sandbox = bench.sandbox();
+    let shell = match sandbox.view() {
+        Ok(way) => {
+            let why = sandbox.view_note().map(split);
+            let why = why.map_or_else(String::new, |(why, _)| format!(" ({why})"));
+            let ran = sandbox
+                .run_command("true", |_| {}, &CancellationToken::new())
+                .await;
+            match ran {
+                Ok(_) => good("shell", format!("bash, /workspace as {}{why}", way.name())),
+                Err(error) => {
+                    let (detail, hint) = split(&error.to_string());
+                    bad("shell", detail, hint)
+                }
+            }
+        }
+        Err(reason) => {
+            let (detail, hint) = split(reason);
+            bad("shell", detail, hint)
+        }
+    };
+    let suggestion = super::project::suggestion(&setup.workspace, &setup.config.sandbox.image);
+    bench.stop().await;
+    let shell = Check {
+        hint: shell.hint.or(suggestion),
+        ..shell
+    };
+    [python, shell]
 }

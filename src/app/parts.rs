@@ -9,14 +9,16 @@ use crate::agent::{
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
+use crate::config::ViewSetting;
 use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
-use crate::sandbox::{EngineLocator, Sandbox, SandboxConfig, SandboxError};
+use crate::sandbox::{EngineLocator, ExtraMount, SandboxConfig, SandboxError, ViewChoice};
 use crate::session::{Shelf, utc_date};
 use crate::text;
 use crate::tools::python::Interpreter;
+use crate::tools::workbench::Workbench;
 use crate::tui::{
     self,
     git::{GitProbe, GitState},
@@ -60,11 +62,10 @@ pub(super) fn start_agent(
         journal,
         model_load: load_model(setup, &setup.model(), words.clone()),
         sandbox: {
-            let config = sandbox_config(setup);
-            let (enabled, offline) = (setup.config.sandbox.enabled, setup.config.offline);
+            let setup = setup.clone();
             Box::pin(async move {
-                let sandbox = start(config, enabled, offline).await?;
-                Ok(Box::new(sandbox) as Box<dyn Interpreter>)
+                let bench = start_sandbox(&setup).await?;
+                Ok(Box::new(bench) as Box<dyn Interpreter>)
             })
         },
         model: ModelOptions {
@@ -150,53 +151,58 @@ pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
     }
 }
 
-/// The sandbox as it is configured, for the commands that need it alone.
-pub(super) async fn start_sandbox(setup: &Setup) -> Result<Sandbox, SandboxError> {
-    start(
-        sandbox_config(setup),
-        setup.config.sandbox.enabled,
-        setup.config.offline,
-    )
-    .await
-}
-
-async fn start(
-    config: SandboxConfig,
-    enabled: bool,
-    offline: bool,
-) -> Result<Sandbox, SandboxError> {
-    if !enabled {
+/// The sandbox as it is configured, on the folder that is worked in.
+pub(super) async fn start_sandbox(setup: &Setup) -> Result<Workbench, SandboxError> {
+    let wanted = &setup.config.sandbox;
+    if !wanted.enabled {
         return Err(SandboxError::NoEngine {
             reason: "switched off by sandbox.enabled = false".to_owned(),
-            hint: "set it to true to offer python".to_owned(),
+            hint: "set it to true to offer python and shell".to_owned(),
         });
     }
+    let config = sandbox_config(setup)?;
     let remote = config
         .engine
         .docker_host
         .as_deref()
         .is_some_and(|host| !host.starts_with("unix://") && !host.starts_with("npipe://"));
-    if offline && remote {
+    if setup.config.offline && remote {
         return Err(SandboxError::NoEngine {
             reason: "DOCKER_HOST is reached over the network, and --offline forbids that"
                 .to_owned(),
             hint: "use a local engine, or run without --offline".to_owned(),
         });
     }
-    Sandbox::start(config).await
+    Workbench::start(config, Arc::clone(&setup.workspace), wanted.allow.clone()).await
 }
 
-fn sandbox_config(setup: &Setup) -> SandboxConfig {
+fn sandbox_config(setup: &Setup) -> Result<SandboxConfig, SandboxError> {
     let wanted = &setup.config.sandbox;
-    SandboxConfig {
+    let engine = EngineLocator::from_env();
+    let mounts = wanted.mounts.iter().map(|entry| {
+        ExtraMount::parse(entry, engine.home.as_deref()).map_err(|reason| SandboxError::Mount {
+            mount: entry.clone(),
+            reason,
+        })
+    });
+    Ok(SandboxConfig {
+        mounts: mounts.collect::<Result<_, _>>()?,
+        view: match wanted.view {
+            ViewSetting::Auto => ViewChoice::Auto,
+            ViewSetting::Overlay => ViewChoice::Overlay,
+            ViewSetting::Copy => ViewChoice::Copy,
+            ViewSetting::ReadOnly => ViewChoice::ReadOnly,
+        },
+        shell_timeout: Duration::from_secs(wanted.shell_timeout_s),
+        disk: wanted.disk_mib << 20,
         image: wanted.image.clone(),
         memory: wanted.memory_mib << 20,
         pids: wanted.pids,
         cpus: wanted.cpus,
         timeout: Duration::from_secs(wanted.timeout_s),
         output_limit: wanted.output_kib << 10,
-        ..SandboxConfig::new(setup.workspace.root().to_owned(), EngineLocator::from_env())
-    }
+        ..SandboxConfig::new(setup.workspace.root().to_owned(), engine)
+    })
 }
 
 /// AGENTS.md at the root. One that cannot be used is named on stderr, never silently left out.

@@ -26,13 +26,14 @@ pub async fn run(setup: &Setup, file: Option<&Path>) -> anyhow::Result<Exit> {
             code
         }
     };
-    let sandbox = match super::parts::start_sandbox(setup).await {
-        Ok(sandbox) => sandbox,
+    let bench = match super::parts::start_sandbox(setup).await {
+        Ok(bench) => bench,
         Err(error) => {
             crate::cli::output::stderr_line(&crate::text::visible(&format!("descant: {error}")));
             return Ok(Exit::Unavailable);
         }
     };
+    let sandbox = bench.sandbox();
     let cancel = CancellationToken::new();
     let on_signal = cancel.clone();
     let signal = tokio::spawn(async move {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub enum Step {
     Version,
     List,
+    Volumes,
     Info,
     Image,
     /// Only where the image is missing.
@@ -23,9 +24,10 @@ pub enum Step {
     Remove,
 }
 
-pub const STEPS: [Step; 8] = [
+pub const STEPS: [Step; 9] = [
     Step::Version,
     Step::List,
+    Step::Volumes,
     Step::Info,
     Step::Image,
     Step::Create,
@@ -220,6 +222,7 @@ pub async fn serve(
             (Step::Version, "200 OK", format!(r#"{{"Version":"20.10.24+dfsg1","ApiVersion":"{}"}}"#, behaviour.api))
         }
         (_, "/containers/json") => (Step::List, "200 OK", "[]".to_owned()),
+        ("GET", "/volumes") => (Step::Volumes, "200 OK", r#"{"Volumes":[],"Warnings":null}"#.to_owned()),
         (_, "/info") => (
             Step::Info,
             "200 OK",
