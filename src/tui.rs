@@ -50,6 +50,7 @@ use crate::conversation::Effort;
 use crate::patch::{Decisions, Plan};
 use crate::text;
 use git::GitProbe;
+use composer::history::History;
 pub use keymap::{Keymap, RebindError};
 use model::{Effect, Model, ModelState, Msg, Purpose, Status};
 use pane::split;
@@ -189,6 +190,10 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         sandbox: None,
     };
     let mut model = Model::new(size, themes, status);
+    let history = options.history_file.map(|path| History {
+        path,
+        folder: options.workspace,
+    });
     model.keys = options.keys;
     model.look.mouse = options.ui.mouse;
     if let Some(folder) = &options.state {
@@ -196,7 +201,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
     }
     model.look.ascii = glyphs::is_ascii_only(|name| std::env::var(name).ok());
     let loop_options = event_loop::Options {
-        history_file: options.history_file,
+        history,
         config: options.config,
         terminal: terminal_hints(&hints.term),
         state: options.state,
