@@ -24,6 +24,7 @@ mod past;
 mod prompt;
 mod protocol;
 mod records;
+mod reopen;
 mod review;
 mod rewind;
 mod shell;

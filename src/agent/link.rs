@@ -111,6 +111,13 @@ impl Link {
         self.outbox.push(event);
     }
 
+    /// Waits until the consumer has room for everything that was sent.
+    pub(super) async fn flush(&mut self) {
+        while !self.outbox.is_empty() {
+            self.outbox.flush_one().await;
+        }
+    }
+
     /// What comes next while no turn runs.
     pub(super) async fn next(&mut self) -> Came {
         loop {

@@ -123,12 +123,15 @@ pub struct Message {
     pub patches: usize,
 }
 
-/// The conversation as it now is, from its beginning: what was shown before it does not count any more.
+/// The conversation as it now is, or its end; [`HistoryEvent::Earlier`] brings the rest. What was shown before it
+/// does not count any more.
 #[derive(Debug, Clone)]
 pub struct Restored {
     pub past: Vec<Past>,
     /// The effort it was led with.
     pub effort: Effort,
+    /// It is the end; the rest comes.
+    pub more: bool,
 }
 
 /// What happens to the conversation as a whole.
@@ -139,6 +142,9 @@ pub enum HistoryEvent {
     /// Answers [`AgentCommand::ListMessages`], oldest first.
     Messages(Vec<Message>),
     Restored(Box<Restored>),
+    /// What was said before the first thing of [`HistoryEvent::Restored`], or before the last of these: of a long
+    /// conversation the end comes first.
+    Earlier(Vec<Past>),
     /// The conversation stands before this message again.
     Rewound {
         message: String,
