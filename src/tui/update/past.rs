@@ -4,7 +4,7 @@ use super::agent;
 use crate::agent::{AgentCommand, HistoryEvent, Listed, Message, Past, Restored, TurnEnd};
 use crate::conversation::{TurnId, Usage};
 use crate::tui::keymap::Action;
-use crate::tui::model::{Activity, Effect, Model, Running, Update};
+use crate::tui::model::{Activity, Dirty, Effect, Model, Running, Update};
 use crate::tui::pane::Side;
 use crate::tui::picker::{Picked, Picker, Row, Subject};
 use crate::tui::transcript::{Body, DiffCard};
@@ -17,7 +17,11 @@ pub fn event(model: &mut Model, event: HistoryEvent, out: &mut Update) {
     match event {
         HistoryEvent::Sessions(listed) => choose_session(model, listed),
         HistoryEvent::Messages(messages) => choose_message(model, messages),
-        HistoryEvent::Restored(restored) => restore(model, *restored, out),
+        HistoryEvent::Restored(restored) => {
+            // The user waits for it.
+            out.dirty = Dirty::Now;
+            restore(model, *restored, out);
+        }
         HistoryEvent::Earlier(past) => earlier(model, past, out),
         HistoryEvent::Rewound { message } => {
             model.composer.set(&message);
