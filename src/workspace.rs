@@ -9,7 +9,6 @@ mod error;
 mod files;
 mod git;
 mod path;
-mod survey;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -18,7 +17,6 @@ pub use error::WorkspaceError;
 pub use files::{FileContent, FileMetadata, MAX_READ};
 pub use git::LeftOut;
 pub use path::{PathError, WorkspacePath};
-pub use survey::{Seen, SeenKind, Survey};
 pub use write::{SYNC_BATCH, Staged, WriteMode, sync_staged};
 
 use std::io;

@@ -1,7 +1,6 @@
 //! A turn's tool calls: which of them run, in what order, and what is said to those that do not.
 
 use super::link::Attended;
-use super::prompt::Offer;
 use super::stream::Call;
 use super::task::Core;
 use super::turn::{Next, Outcome};
@@ -35,7 +34,7 @@ impl Core {
                 found => {
                     let complaint = match found {
                         Some(tool) => unended(tool),
-                        None => unknown(&call.recipient, self.offer()),
+                        None => unknown(&call.recipient, self.offers_python()),
                     };
                     self.complain(call, &complaint).await;
                     if std::mem::replace(&mut tally.warned, true) {
@@ -135,14 +134,10 @@ pub(super) fn role(recipient: &str) -> String {
     }
 }
 
-fn unknown(recipient: &str, offer: Offer) -> String {
+fn unknown(recipient: &str, python: bool) -> String {
     let tools: Vec<&str> = Tool::ALL
         .into_iter()
-        .filter(|tool| match tool {
-            Tool::Python => offer.python,
-            Tool::Shell => offer.shell,
-            Tool::ReadFile | Tool::ListFiles | Tool::Search | Tool::ApplyPatch => true,
-        })
+        .filter(|tool| python || *tool != Tool::Python)
         .map(Tool::role)
         .collect();
     format!(

@@ -41,8 +41,7 @@ fn resume(path: &Path) -> Result<(Writer, Loaded), SessionError> {
         model: "demo".into(),
         branch: None,
     };
-    let (writer, unread) = std::sync::Arc::new(shelf).resume(path)?;
-    Ok((writer, unread.load()?))
+    std::sync::Arc::new(shelf).resume(path)
 }
 
 fn items(path: &Path) -> Vec<Item> {

@@ -340,8 +340,7 @@ fn recipients_mean_tools() {
         ("functions.", None),
         ("", None),
         ("assistant", None),
-        ("functions.shell<|channel|>commentary", Some(Tool::Shell)),
-        ("shell", Some(Tool::Shell)),
+        ("functions.shell", None),
     ] {
         assert_eq!(Tool::from_recipient(recipient), tool, "{recipient}");
     }
@@ -350,7 +349,7 @@ fn recipients_mean_tools() {
 
 #[test]
 fn every_function_offered_is_a_tool() {
-    for function in functions(true) {
+    for function in functions() {
         assert!(
             Tool::from_recipient(&function.name).is_some_and(|tool| tool.name() == function.name)
         );

@@ -11,7 +11,7 @@ use crate::agent::{AgentCommand, AgentEvent};
 use crate::config::UiSettings;
 use crate::tui::composer::OFFERED;
 use crate::tui::composer::files;
-use crate::tui::composer::history::History;
+use crate::tui::composer::history;
 use crate::tui::copying::Copied;
 use crate::tui::git::GitProbe;
 use crate::tui::model::{Dirty, Effect, Model, Msg};
@@ -46,7 +46,7 @@ pub const LAYOUT_FILE: &str = "layout.json";
 const FAREWELL: Duration = Duration::from_millis(500);
 
 pub struct Options {
-    pub history: Option<History>,
+    pub history_file: Option<PathBuf>,
     /// The folder of `config.toml`.
     pub config: PathBuf,
     pub editor: String,
@@ -141,10 +141,10 @@ pub async fn run(
         }
         None => Input::direct(),
     };
-    let writer = options.history.map(|history| {
+    let writer = options.history_file.map(|path| {
         let (sender, receiver) = mpsc::channel(HISTORY_QUEUE);
         this.history = Some(sender);
-        tokio::spawn(keep_history(history, receiver, reply.clone()))
+        tokio::spawn(keep_history(path, receiver, reply.clone()))
     });
     for effect in options.first {
         this.effect(effect)?;
@@ -413,16 +413,16 @@ impl Loop {
 
 /// Loads the history once, then appends what is sent, in order.
 async fn keep_history(
-    history: History,
+    path: PathBuf,
     mut entries: mpsc::Receiver<String>,
     reply: mpsc::Sender<Msg>,
 ) {
-    let shown = history.path.display().to_string();
+    let shown = path.display().to_string();
     let warn = |what: &str, error: std::io::Error| {
         Msg::Warning(format!("the history {shown} cannot be {what}: {error}"))
     };
-    let from = history.clone();
-    match tokio::task::spawn_blocking(move || from.load()).await {
+    let from = path.clone();
+    match tokio::task::spawn_blocking(move || history::load(&from)).await {
         Ok(Ok(older)) => {
             let _ = reply.send(Msg::History(older)).await;
         }
@@ -433,8 +433,8 @@ async fn keep_history(
     }
     let mut warned = false;
     while let Some(entry) = entries.recv().await {
-        let to = history.clone();
-        match tokio::task::spawn_blocking(move || to.append(entry)).await {
+        let to = path.clone();
+        match tokio::task::spawn_blocking(move || history::append(&to, &entry)).await {
             Ok(Err(error)) if !warned => {
                 warned = true;
                 let _ = reply.send(warn("written", error)).await;

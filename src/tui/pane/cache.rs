@@ -1,23 +1,76 @@
 //! The wrapped rows of a pane, and scrolling over them.
 //!
-//! Only cells that are on screen, or that a scroll passes, are ever laid out; what is kept of them is in
-//! [`super::kept`].
+//! Only cells that are on screen, or that a scroll passes, are ever laid out; a cell is wrapped again only
+//! when it, the width or the theme changed.
 
-use super::rows::{slice, text_of};
+use super::rows::{Key, Laid, slice, text_of};
 use super::search::Marked;
-use super::{Pane, PaneCache, Row, RowAt, Scroll, Style};
+use super::{Pane, Row, RowAt, Scroll, Style};
 use crate::tui::pane::select::Selection;
 use crate::tui::render::wrap;
-use crate::tui::transcript::Transcript;
+use crate::tui::terminal::links::Links;
+use crate::tui::transcript::{Body, Transcript};
 use ratatui::text::Line;
 use regex::Regex;
 
 /// Rows above a cell that was scrolled to, as a part of the pane's height.
 const LEAD: usize = 4;
 
+#[derive(Debug, Default)]
+pub struct PaneCache {
+    generation: u64,
+    cells: Vec<Option<Laid>>,
+    links: Links,
+}
+
 impl PaneCache {
-    /// The lines of a cell, with one empty line after it; none where it is hidden.
+    pub fn clear(&mut self) {
+        self.cells.clear();
+    }
+
+    /// Where the links in the rows lead.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Cells that are laid out.
     #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.cells.iter().flatten().count()
+    }
+
+    fn laid(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> Option<&Laid> {
+        if self.generation != transcript.generation {
+            self.cells.clear();
+            self.generation = transcript.generation;
+        }
+        let cell = transcript.cells().get(at)?;
+        if self.cells.len() <= at {
+            self.cells.resize_with(at + 1, || None);
+        }
+        // A turn's reasoning is open unless it was folded; cards are folded unless they were opened.
+        let all = matches!(cell.body, Body::Thought(_)) || style.unfolded;
+        let style = Style {
+            unfolded: cell.unfolded.unwrap_or(all),
+            ..style
+        };
+        let key = Key {
+            epoch: cell.epoch,
+            columns: style.columns,
+            unfolded: style.unfolded,
+            hidden: cell.hidden,
+            coloured: style.grammars.is_some()
+                && matches!(cell.body, Body::Answer { .. } | Body::Diff(_)),
+        };
+        let slot = self.cells.get_mut(at)?;
+        let laid = match slot.take() {
+            Some(laid) if laid.key == key => laid,
+            _ => Laid::new(key),
+        };
+        Some(slot.insert(laid.lay_out(cell, style, &self.links)))
+    }
+
+    /// The lines of a cell, with one empty line after it; none where it is hidden.
     pub fn lines(
         &mut self,
         transcript: &Transcript,
@@ -29,7 +82,7 @@ impl PaneCache {
     }
 
     fn height(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> usize {
-        self.measured(transcript, at, style).0
+        self.lines(transcript, at, style).len()
     }
 
     /// A row, and its place in its logical line.
@@ -194,19 +247,6 @@ impl PaneCache {
             };
         }
         pane.shown = self.screen(&pane.transcript, top, height, style);
-        pane.lead = 0;
-        if pane.from_below && pane.shown.len() < height {
-            // The gap below the last cell has no row where the screen is full.
-            let ends = pane.shown.last().is_some_and(|at| {
-                self.measured(&pane.transcript, at.cell, style) == (at.row + 1, true)
-            });
-            if ends {
-                pane.shown.pop();
-            }
-            pane.lead = u16::try_from(height - pane.shown.len()).unwrap_or(u16::MAX);
-        }
-        let last = pane.shown.last().map_or(top.cell, |at| at.cell);
-        self.seen = top.cell..last + 1;
         top
     }
 
@@ -280,9 +320,13 @@ impl PaneCache {
         let mut room = height;
         let mut is_last = true;
         for cell in (0..transcript.cells().len()).rev() {
-            let (mut rows, gap) = self.measured(transcript, cell, style);
+            let mut rows = self.height(transcript, cell, style);
             if rows > 0 && std::mem::take(&mut is_last) {
                 // The gap after the last cell needs no row; the head of an open turn has none.
+                let gap = self
+                    .lines(transcript, cell, style)
+                    .last()
+                    .is_some_and(|line| line.spans.is_empty());
                 rows -= usize::from(gap);
             }
             if rows >= room {

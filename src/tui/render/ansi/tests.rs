@@ -1,5 +1,4 @@
 use super::*;
-use crate::text;
 use proptest::prelude::*;
 use ratatui::style::Modifier;
 

@@ -9,7 +9,6 @@ fn look<'t>(theme: &'t Theme, links: &'t Links, columns: usize) -> Look<'t> {
         links,
         grammars: None,
         columns,
-        unfinished: "",
     }
 }
 
