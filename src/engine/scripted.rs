@@ -236,9 +236,11 @@ async fn replay(
     let mut stop = None;
     outbox.push(EngineEvent::Prefill { done: 0, total });
     outbox.flush();
-    let mut wait = Duration::from_millis(generation.prefill_ms);
+    // By the clock and not from token to token: a timer that fires late makes no difference to the stream's speed.
+    let mut due = tokio::time::Instant::now() + Duration::from_millis(generation.prefill_ms);
     for (index, &id) in ids.iter().enumerate() {
-        let pause = tokio::time::sleep(wait);
+        // Never in the past, so that who reads can cancel between any two tokens.
+        let pause = tokio::time::sleep_until(due.max(tokio::time::Instant::now()));
         let hung = match generation.accident {
             Some(Accident::Fail(after)) if after == index => {
                 return fail(transcript, outbox);
@@ -272,7 +274,7 @@ async fn replay(
         }
         transcript.push(id, outbox);
         outbox.flush();
-        wait = Duration::from_millis(generation.token_ms);
+        due += Duration::from_millis(generation.token_ms);
         if ends_generation(id) {
             stop = Some(StopReason::Stop);
             break;
