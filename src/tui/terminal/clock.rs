@@ -1,28 +1,34 @@
-//! When to draw: a pure function of what changed and when the last frame was.
+//! When to draw: a pure function of what changed and when the last frames were.
 //!
-//! After a key the next frame is due at once, and not sooner than 16 ms after the last one; when only the
-//! stream moved, 33 ms after. An armed deadline moves nearer, never further: a flood cannot postpone it.
+//! A key is drawn at once, whenever the stream was drawn last; when keys come like a flood (the wheel, a drag) their
+//! frames are 16 ms apart. When only the stream moved, a frame is due 33 ms after the last one. An armed deadline
+//! moves nearer, never further: a flood cannot postpone it.
 
 use crate::tui::model::Dirty;
 use std::time::Duration;
 
-const AFTER_KEY: Duration = Duration::from_millis(16);
+const BETWEEN_KEYS: Duration = Duration::from_millis(16);
 const AFTER_STREAM: Duration = Duration::from_millis(33);
 
 #[derive(Debug, Default)]
 pub struct FrameClock {
+    /// The last frame, and the last that showed what a key did.
     last: Option<Duration>,
+    last_key: Option<Duration>,
     due: Option<Duration>,
+    /// The frame that is due shows what a key did.
+    key: bool,
 }
 
 impl FrameClock {
     pub fn arm(&mut self, dirty: Dirty, now: Duration) {
-        let gap = match dirty {
+        let earliest = match dirty {
             Dirty::No => return,
-            Dirty::Stream => AFTER_STREAM,
-            Dirty::Now => AFTER_KEY,
+            Dirty::Stream => self.last.map(|last| last + AFTER_STREAM),
+            Dirty::Now => self.last_key.map(|last| last + BETWEEN_KEYS),
         };
-        let due = self.last.map_or(now, |last| (last + gap).max(now));
+        self.key |= dirty == Dirty::Now;
+        let due = earliest.map_or(now, |earliest| earliest.max(now));
         self.due = Some(self.due.map_or(due, |armed| armed.min(due)));
     }
 
@@ -33,6 +39,9 @@ impl FrameClock {
 
     pub fn drawn(&mut self, now: Duration) {
         self.last = Some(now);
+        if std::mem::take(&mut self.key) {
+            self.last_key = Some(now);
+        }
         self.due = None;
     }
 }
@@ -62,16 +71,33 @@ mod tests {
     }
 
     #[test]
-    fn a_key_after_a_pause_is_drawn_at_once_and_a_stream_waits() {
+    fn a_key_is_drawn_at_once_and_a_stream_waits() {
         let mut clock = FrameClock::default();
         clock.drawn(ms(100));
         clock.arm(Dirty::Stream, ms(105));
         assert_eq!(clock.due(), Some(ms(133)));
-        clock.arm(Dirty::Now, ms(110));
-        assert_eq!(clock.due(), Some(ms(116)), "a key brings the frame nearer");
-        clock.drawn(ms(116));
-        clock.arm(Dirty::Now, ms(900));
-        assert_eq!(clock.due(), Some(ms(900)));
+        clock.arm(Dirty::Now, ms(106));
+        assert_eq!(clock.due(), Some(ms(106)), "the stream holds no key back");
+        clock.drawn(ms(107));
+        clock.arm(Dirty::Stream, ms(108));
+        assert_eq!(clock.due(), Some(ms(140)));
+        clock.drawn(ms(140));
+        clock.arm(Dirty::Now, ms(141));
+        assert_eq!(clock.due(), Some(ms(141)));
+    }
+
+    #[test]
+    fn a_flood_of_keys_has_sixty_frames_a_second() {
+        let mut clock = FrameClock::default();
+        let mut frames = 0;
+        for now in 0..1000 {
+            clock.arm(Dirty::Now, ms(now));
+            if clock.due().is_some_and(|due| due <= ms(now)) {
+                clock.drawn(ms(now));
+                frames += 1;
+            }
+        }
+        assert_eq!(frames, 63);
     }
 
     #[test]
