@@ -1,19 +1,21 @@
 //! A scrolling transcript: where it stands, what is selected in it, and what the user has seen of it.
 //!
 //! Positions are a cell and a row of it, or the tail, never a count of all rows. What depends on wrapping is
-//! asked for here (`pending`, `goal`) and settled against the layout by [`cache::PaneCache`], which leaves
+//! asked for here (`pending`, `goal`) and settled against the layout by [`PaneCache::settle`], which leaves
 //! behind what is on screen in `shown`, so that a click can be understood without it.
 
 mod cache;
 mod rows;
 mod search;
 pub(super) mod select;
+mod settle;
 pub(super) mod split;
 
 pub use crate::tui::render::wrap::Row;
 pub use cache::PaneCache;
 pub use rows::{Style, plain};
 pub use search::{Hit, Marked, Search};
+pub use settle::{Held, Room};
 
 use crate::tui::model::Focus;
 use crate::tui::transcript::Transcript;
@@ -49,6 +51,15 @@ pub enum Scroll {
     Anchored { cell: usize, line: usize },
 }
 
+impl Scroll {
+    fn at(top: RowAt) -> Scroll {
+        Scroll::Anchored {
+            cell: top.cell,
+            line: top.row,
+        }
+    }
+}
+
 /// A row of the transcript as it is wrapped now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct RowAt {
@@ -60,6 +71,8 @@ pub struct RowAt {
 pub struct Pane {
     pub transcript: Transcript,
     pub scroll: Scroll,
+    /// Where the view stood when the end was followed last.
+    pub held: Option<Held>,
     /// Rows asked for since the last frame, down is positive; settled against the layout.
     pub pending: i64,
     /// A row that must be seen in the next frame.
@@ -85,9 +98,19 @@ impl Pane {
         self.scroll = Scroll::Anchored { cell: 0, line: 0 };
     }
 
-    pub fn follow_tail(&mut self) {
+    /// The end is at the bottom of the pane, and followed.
+    pub fn go_to_end(&mut self) {
         self.pending = 0;
         self.scroll = Scroll::FollowTail;
+        self.held = None;
+    }
+
+    /// The end is followed; a view that does so already stays where it is.
+    pub fn follow_tail(&mut self) {
+        self.pending = 0;
+        if !self.follows() {
+            self.go_to_end();
+        }
     }
 
     pub fn follows(&self) -> bool {

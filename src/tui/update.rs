@@ -227,7 +227,7 @@ fn act(model: &mut Model, action: Action, out: &mut Update) {
         Action::PageUp => focused(model).scroll_by(-page),
         Action::PageDown => focused(model).scroll_by(page),
         Action::Top => focused(model).go_to_top(),
-        Action::Bottom => focused(model).follow_tail(),
+        Action::Bottom => focused(model).go_to_end(),
         Action::Command(name) => overlay::run_named(model, name, out),
         Action::Palette => choices::open_palette(model),
         Action::UnfoldCards => panes::unfold_all(model),

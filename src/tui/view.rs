@@ -16,7 +16,7 @@ use crate::tui::layout::{self, Areas};
 use crate::tui::model::Model;
 use crate::tui::overlay::Overlay;
 use crate::tui::pane::select::{self, Selection};
-use crate::tui::pane::{PaneCache, Search, Side, Style};
+use crate::tui::pane::{PaneCache, Room, Search, Side, Style};
 use crate::tui::picker::Subject;
 use crate::tui::render::glyphs;
 use crate::tui::terminal::links::Links;
@@ -68,15 +68,20 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
         columns: area.width.max(1),
         unfolded: model.look.unfolded,
     };
+    let grows = model.running.is_some() || model.shell.is_some();
+    let room = |area: Rect| Room {
+        height: area.height,
+        grows,
+    };
     cache.conversation.settle(
         &mut model.conversation,
         style(areas.conversation),
-        areas.conversation.height,
+        room(areas.conversation),
     );
     cache.reasoning.settle(
         &mut model.reasoning,
         style(areas.reasoning),
-        areas.reasoning.height,
+        room(areas.reasoning),
     );
     select::reach_edge(model);
 }

@@ -1,20 +1,17 @@
-//! The wrapped rows of a pane, and scrolling over them.
+//! The wrapped rows of a pane.
 //!
 //! Only cells that are on screen, or that a scroll passes, are ever laid out; a cell is wrapped again only
 //! when it, the width or the theme changed.
 
 use super::rows::{Key, Laid, slice, text_of};
 use super::search::Marked;
-use super::{Pane, Row, RowAt, Scroll, Style};
+use super::{Pane, Row, RowAt, Style};
 use crate::tui::pane::select::Selection;
 use crate::tui::render::wrap;
 use crate::tui::terminal::links::Links;
 use crate::tui::transcript::{Body, Transcript};
 use ratatui::text::Line;
 use regex::Regex;
-
-/// Rows above a cell that was scrolled to, as a part of the pane's height.
-const LEAD: usize = 4;
 
 #[derive(Debug, Default)]
 pub struct PaneCache {
@@ -81,7 +78,7 @@ impl PaneCache {
             .map_or(&[], |laid| laid.rows.lines.as_slice())
     }
 
-    fn height(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> usize {
+    pub(super) fn height(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> usize {
         self.lines(transcript, at, style).len()
     }
 
@@ -152,7 +149,7 @@ impl PaneCache {
     }
 
     /// Looks for more matches, and brings the current one on screen where it is to be seen.
-    fn search(&mut self, pane: &mut Pane, style: Style<'_>) {
+    pub(super) fn search(&mut self, pane: &mut Pane, style: Style<'_>) {
         let Some(search) = &mut pane.search else {
             return;
         };
@@ -199,166 +196,6 @@ impl PaneCache {
             }
         }
         out.truncate(out.trim_end_matches('\n').len());
-        out
-    }
-
-    /// Resolves what was asked of the pane; returns where the first row is.
-    pub fn settle(&mut self, pane: &mut Pane, style: Style<'_>, height: u16) -> RowAt {
-        let height = usize::from(height);
-        self.search(pane, style);
-        let tail = self.tail_top(&pane.transcript, style, height);
-        let pending = std::mem::take(&mut pane.pending);
-        let mut top = match pane.scroll {
-            Scroll::FollowTail => tail,
-            Scroll::Anchored { cell, line } => {
-                let last = pane.transcript.cells().len().saturating_sub(1);
-                let cell = cell.min(last);
-                let rows = self.height(&pane.transcript, cell, style);
-                RowAt {
-                    cell,
-                    row: line.min(rows.saturating_sub(1)),
-                }
-            }
-        };
-        let rows = usize::try_from(pending.unsigned_abs()).unwrap_or(usize::MAX);
-        top = if pending < 0 {
-            self.up(&pane.transcript, top, rows, style)
-        } else {
-            self.down(&pane.transcript, top, rows, tail, style)
-        };
-        if let Some(goal) = pane.goal.take() {
-            top = self.with_goal(&pane.transcript, top.min(tail), goal, height, style);
-        }
-        // Folded reasoning between here and the tail is no distance.
-        while top.cell < tail.cell && self.height(&pane.transcript, top.cell, style) == 0 {
-            top = RowAt {
-                cell: top.cell + 1,
-                row: 0,
-            };
-        }
-        if top >= tail {
-            top = tail;
-            pane.scroll = Scroll::FollowTail;
-            pane.seen = pane.transcript.revision;
-        } else {
-            pane.scroll = Scroll::Anchored {
-                cell: top.cell,
-                line: top.row,
-            };
-        }
-        pane.shown = self.screen(&pane.transcript, top, height, style);
-        top
-    }
-
-    fn up(
-        &mut self,
-        transcript: &Transcript,
-        mut top: RowAt,
-        mut rows: usize,
-        style: Style<'_>,
-    ) -> RowAt {
-        loop {
-            if top.row >= rows {
-                top.row -= rows;
-                return top;
-            }
-            rows -= top.row;
-            top.row = 0;
-            // Hidden cells have no row to stop at.
-            let above = (0..top.cell)
-                .rev()
-                .map(|at| (at, self.height(transcript, at, style)))
-                .find(|(_, height)| *height > 0);
-            let Some((cell, height)) = above else {
-                return top;
-            };
-            top = RowAt { cell, row: height };
-        }
-    }
-
-    fn down(
-        &mut self,
-        transcript: &Transcript,
-        mut top: RowAt,
-        mut rows: usize,
-        tail: RowAt,
-        style: Style<'_>,
-    ) -> RowAt {
-        while rows > 0 && top < tail {
-            let here = self.height(transcript, top.cell, style);
-            if top.row + rows < here {
-                top.row += rows;
-                return top;
-            }
-            rows -= here.saturating_sub(top.row);
-            top = RowAt {
-                cell: top.cell + 1,
-                row: 0,
-            };
-        }
-        top
-    }
-
-    /// `top` moved so that the beginning of `goal` is on screen; left alone where it is already.
-    fn with_goal(
-        &mut self,
-        transcript: &Transcript,
-        top: RowAt,
-        goal: RowAt,
-        height: usize,
-        style: Style<'_>,
-    ) -> RowAt {
-        let screen = self.screen(transcript, top, height, style);
-        if screen.contains(&goal) {
-            return top;
-        }
-        self.up(transcript, goal, height / LEAD, style)
-    }
-
-    /// The first row on screen when the end is followed.
-    fn tail_top(&mut self, transcript: &Transcript, style: Style<'_>, height: usize) -> RowAt {
-        let mut room = height;
-        let mut is_last = true;
-        for cell in (0..transcript.cells().len()).rev() {
-            let mut rows = self.height(transcript, cell, style);
-            if rows > 0 && std::mem::take(&mut is_last) {
-                // The gap after the last cell needs no row; the head of an open turn has none.
-                let gap = self
-                    .lines(transcript, cell, style)
-                    .last()
-                    .is_some_and(|line| line.spans.is_empty());
-                rows -= usize::from(gap);
-            }
-            if rows >= room {
-                return RowAt {
-                    cell,
-                    row: rows - room,
-                };
-            }
-            room -= rows;
-        }
-        RowAt::default()
-    }
-
-    /// The rows from `top` on that fit the height.
-    fn screen(
-        &mut self,
-        transcript: &Transcript,
-        top: RowAt,
-        height: usize,
-        style: Style<'_>,
-    ) -> Vec<RowAt> {
-        let mut out = Vec::with_capacity(height);
-        let mut skip = top.row;
-        for cell in top.cell..transcript.cells().len() {
-            if out.len() >= height {
-                break;
-            }
-            let rows = self.height(transcript, cell, style);
-            let room = height - out.len();
-            out.extend((skip..rows).take(room).map(|row| RowAt { cell, row }));
-            skip = 0;
-        }
         out
     }
 }

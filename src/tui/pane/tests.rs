@@ -33,7 +33,11 @@ fn numbered(cells: usize) -> Pane {
 
 fn screen(pane: &mut Pane, cache: &mut PaneCache, theme: &Theme, height: u16) -> Vec<String> {
     let style = style(theme, 40);
-    cache.settle(pane, style, height);
+    let room = Room {
+        height,
+        grows: false,
+    };
+    cache.settle(pane, style, room);
     pane.shown
         .iter()
         .map(|at| {
@@ -118,10 +122,182 @@ proptest! {
         let mut cache = PaneCache::default();
         for part in &parts {
             if reasoning { pane.transcript.reasoning_delta(part) } else { pane.transcript.answer_delta(part) }
-            cache.settle(&mut pane, style(&theme, columns), 10);
+            cache.settle(&mut pane, style(&theme, columns), Room { height: 10, grows: true });
         }
         let streamed = text(cache.lines(&pane.transcript, 0, style(&theme, columns)));
         let whole = text(PaneCache::default().lines(&pane.transcript, 0, style(&theme, columns)));
         prop_assert_eq!(streamed, whole);
+    }
+}
+
+/// A pane of `height` rows while a turn runs, and what it shows.
+struct Growing {
+    pane: Pane,
+    cache: PaneCache,
+    theme: Theme,
+    columns: u16,
+    height: u16,
+    grows: bool,
+}
+
+impl Growing {
+    fn new(height: u16) -> Growing {
+        Growing {
+            pane: Pane::default(),
+            cache: PaneCache::default(),
+            theme: Theme::plain(),
+            columns: 20,
+            height,
+            grows: true,
+        }
+    }
+
+    /// The first row, the numbers of the rows shown, and how many are left empty.
+    fn settle(&mut self) -> (RowAt, usize) {
+        let room = Room {
+            height: self.height,
+            grows: self.grows,
+        };
+        let style = style(&self.theme, self.columns);
+        let top = self.cache.settle(&mut self.pane, style, room);
+        (top, usize::from(self.height) - self.pane.shown.len())
+    }
+
+    fn lines(&mut self, count: usize) {
+        for _ in 0..count {
+            self.pane.transcript.reasoning_delta("a line\n");
+        }
+    }
+
+    /// The last row of text.
+    fn last(&mut self) -> RowAt {
+        let cell = self.pane.transcript.cells().len() - 1;
+        let style = style(&self.theme, self.columns);
+        let lines = self.cache.lines(&self.pane.transcript, cell, style);
+        // A gap ends it.
+        RowAt {
+            cell,
+            row: lines.len() - 2,
+        }
+    }
+}
+
+#[test]
+fn a_view_that_follows_stands_still_and_moves_on_by_several_rows() {
+    let mut growing = Growing::new(12);
+    let mut tops = Vec::new();
+    for _ in 0..22 {
+        growing.lines(1);
+        tops.push(growing.settle().0.row);
+    }
+    // The first twelve lines have room; then one row more is needed, and three are left empty.
+    let mut expected = vec![0; 12];
+    expected.extend([4; 4]);
+    expected.extend([8; 4]);
+    expected.extend([12; 2]);
+    assert_eq!(tops, expected);
+    assert!(growing.pane.follows());
+    // The turn is over: what is read stays where it is, and the next line needs no more room than its own.
+    growing.grows = false;
+    assert_eq!(growing.settle().0.row, 12);
+    growing.lines(3);
+    assert_eq!(growing.settle().0.row, 13);
+}
+
+#[test]
+fn a_pane_of_two_rows_shows_two() {
+    let mut growing = Growing::new(2);
+    for _ in 0..9 {
+        growing.lines(1);
+        growing.settle();
+    }
+    assert_eq!(growing.settle(), (RowAt { cell: 0, row: 7 }, 0));
+}
+
+#[test]
+fn a_view_that_stands_still_can_be_scrolled_and_stays_there() {
+    let mut growing = Growing::new(12);
+    growing.lines(12);
+    growing.settle();
+    growing.lines(1);
+    let (top, empty) = growing.settle();
+    // Nine lines and the gap that ends them.
+    assert_eq!((top.row, growing.pane.shown.len(), empty), (4, 10, 2));
+    // Up by one: the end is still there, but it is no longer followed.
+    growing.pane.scroll_by(-1);
+    assert_eq!(growing.settle().0.row, 3);
+    assert!(!growing.pane.follows() && !growing.pane.has_news());
+    growing.lines(5);
+    assert_eq!(growing.settle().0.row, 3, "who scrolled stays");
+    assert!(growing.pane.has_news());
+    growing.pane.scroll_by(100);
+    assert_eq!(growing.settle(), (RowAt { cell: 0, row: 6 }, 0));
+    assert!(growing.pane.follows());
+    growing.lines(1);
+    growing.settle();
+    // The key for it puts the end at the bottom.
+    growing.pane.go_to_end();
+    assert_eq!(growing.settle(), (RowAt { cell: 0, row: 7 }, 0));
+    // Sending a message does not move a view that follows.
+    growing.lines(1);
+    let before = growing.settle();
+    growing.pane.follow_tail();
+    assert_eq!(growing.settle(), before);
+}
+
+#[test]
+fn a_new_width_or_a_goal_on_screen_leaves_the_view_at_its_end() {
+    let mut growing = Growing::new(12);
+    growing.lines(20);
+    growing.settle();
+    growing.lines(1);
+    let (top, empty) = growing.settle();
+    assert!(empty > 0);
+    // Something to be seen that is on screen moves nothing.
+    growing.pane.goal = Some(RowAt { cell: 0, row: 15 });
+    assert_eq!(growing.settle(), (top, empty));
+    assert!(growing.pane.follows());
+    growing.columns = 3;
+    assert_eq!(growing.settle().1, 0, "laid out anew");
+    growing.columns = 20;
+    assert_eq!(growing.settle().1, 0);
+    growing.lines(1);
+    assert!(growing.settle().1 > 0);
+    growing.height = 30;
+    assert_eq!(growing.settle().0.row, 0, "all of it has room");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn the_end_of_what_is_followed_is_always_on_screen(
+        steps in prop::collection::vec((0usize..6, prop::bool::weighted(0.1), 2u16..20, prop::bool::weighted(0.8)), 1..60),
+        height in 1u16..40,
+    ) {
+        let mut growing = Growing::new(height);
+        let mut before = RowAt::default();
+        for (lines, other_height, new_height, grows) in steps {
+            growing.lines(lines);
+            growing.grows = grows;
+            if lines == 5 {
+                growing.pane.transcript.notice("a notice of two rows or more");
+            }
+            if growing.pane.transcript.is_empty() {
+                continue;
+            }
+            let same = !other_height;
+            if other_height {
+                growing.height = new_height;
+            }
+            let (top, empty) = growing.settle();
+            let last = growing.last();
+            prop_assert!(growing.pane.follows());
+            prop_assert!(growing.pane.shown.contains(&last), "{last:?} of {:?}", growing.pane.shown);
+            // Text that is appended moves a view on, never back.
+            prop_assert!(!same || top >= before, "{top:?} after {before:?}");
+            // All that may be empty below text that does not fit is a part of the pane.
+            prop_assert!(top == RowAt::default() || empty <= usize::from(growing.height) / 4);
+            before = top;
+        }
     }
 }
