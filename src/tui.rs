@@ -57,6 +57,7 @@ use render::glyphs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use terminal::wire::Sends;
 use terminal::{Screen, clipboard, links};
 use theme::catalogue::Themes;
 use theme::depth::{ColourHints, Depth};
@@ -206,7 +207,10 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         ask: (hints.term != "dumb").then_some(background_matters),
         prompt: options.prompt,
         first: vec![Effect::LookAtGit],
-        links: links::supported(&hints.term, std::env::var_os("TMUX").is_some()),
+        sends: Sends {
+            links: links::supported(&hints.term, std::env::var_os("TMUX").is_some()),
+            colours: hints.depth() != Depth::NoColour,
+        },
     };
     Ok((model, loop_options))
 }

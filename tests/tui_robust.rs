@@ -7,9 +7,9 @@
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Bench, pty::Pty};
+use support::{Bench, pty::Pty, there_or_not_run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -160,24 +160,6 @@ fn suspended_and_continued_in_a_shell() {
         screen.lines().any(|line| line.trim() == "0")
     });
     pty.send("exit\r");
-}
-
-/// In CI the multiplexers are there; elsewhere their absence is said.
-fn there_or_not_run(program: &str) -> bool {
-    let there = Command::new(program)
-        .arg(if program == "tmux" { "-V" } else { "-v" })
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
-    assert!(
-        there || std::env::var_os("CI").is_none(),
-        "{program} is missing"
-    );
-    if !there {
-        eprintln!("not run: {program} is missing");
-    }
-    there
 }
 
 /// What a multiplexer shows, waited for.

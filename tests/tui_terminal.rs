@@ -55,7 +55,7 @@ fn the_program() {
         tokio::spawn(agent(part, inbox, outbox));
         let options = tui::TuiOptions {
             theme: "auto".into(),
-            no_color: false,
+            no_color: std::env::var_os("NO_COLOR").is_some(),
             config: "/nowhere".into(),
             screen_reader: false,
             effort: Effort::Medium,
@@ -493,7 +493,9 @@ fn no_color_gets_no_colour() {
     session.wait_for("+ a = 3");
     session.settle();
     let raw = String::from_utf8_lossy(&session.raw).into_owned();
-    assert!(!raw.contains("38;5;") && !raw.contains("48;5;"));
+    let colour = regex::Regex::new("\u{1b}\\[([0-9]+;)*([34][0-8]|9[0-7]|10[0-7])[;m]").unwrap();
+    assert!(!colour.is_match(&raw), "{raw:?}");
+    assert!(raw.contains("\x1b[1m"), "weight is no colour: {raw:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Nothing that text from outside says acts on the terminal: the corpus through every part of the interface, on
-//! the bytes that crossterm writes (safety T1).
+//! the bytes that the terminal is sent (safety T1).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,11 +14,10 @@ use crate::agent::{AgentEvent, ReviewId, SandboxState, ToolStatus};
 use crate::conversation::{CallId, TurnId, Usage};
 use crate::patch::{ChangeKind, LocateStage, Plan};
 use crate::tui::model::{Model, Msg};
-use crate::tui::terminal::links::backend::Linked;
+use crate::tui::terminal::wire::Wire;
 use crate::tui::testing::{self, Session};
 use crate::tui::view::{settle, view};
 use corpus::corpus;
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use std::cell::RefCell;
@@ -48,8 +47,8 @@ fn leaks(sent: &str) -> Option<String> {
 /// What a terminal that knows links is sent for a frame of the session.
 fn frame(session: &mut Session) -> String {
     let sent = Sent::default();
-    let mut backend = Linked::new(CrosstermBackend::new(sent.clone()));
-    backend.supported = true;
+    let mut backend = Wire::new(sent.clone(), SIZE.0);
+    backend.sends.links = true;
     let area = Rect::new(0, 0, SIZE.0, SIZE.1);
     let options = TerminalOptions {
         viewport: Viewport::Fixed(area),

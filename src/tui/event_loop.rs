@@ -21,6 +21,7 @@ use crate::tui::terminal::announce;
 use crate::tui::terminal::clipboard;
 use crate::tui::terminal::clock::FrameClock;
 use crate::tui::terminal::input::{Came, Input};
+use crate::tui::terminal::wire::Sends;
 use crate::tui::terminal::{self, Edited, Screen};
 use crate::tui::theme::store;
 use crate::tui::update::update;
@@ -57,8 +58,8 @@ pub struct Options {
     /// Ask the terminal about itself; whether its background matters.
     pub ask: Option<bool>,
     pub prompt: Option<String>,
-    /// The terminal can be sent links.
-    pub links: bool,
+    /// What the terminal can be sent.
+    pub sends: Sends,
     /// What the model asked for before there was a loop.
     pub first: Vec<Effect>,
 }
@@ -130,9 +131,7 @@ pub async fn run(
         searched: Arc::default(),
         quit: false,
     };
-    if options.links {
-        this.screen.enable_links();
-    }
+    this.screen.set_sends(options.sends);
     this.draw()?;
     this.input = match options.ask {
         Some(background) => {

@@ -9,10 +9,11 @@ pub(super) mod clock;
 pub(super) mod input;
 pub(super) mod links;
 pub(super) mod probe;
+pub(super) mod wire;
 
 use crate::tui::model::Model;
-use crate::tui::terminal::links::backend::Linked;
 use crate::tui::terminal::probe::QUESTIONS;
+use crate::tui::terminal::wire::{Sends, Wire};
 use crate::tui::view::{self, ViewCache};
 use crossterm::cursor::Show;
 use crossterm::event::{
@@ -21,12 +22,11 @@ use crossterm::event::{
 };
 use crossterm::style::Print;
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
 };
 use crossterm::{execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use std::cell::Cell;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::panic::PanicHookInfo;
@@ -52,7 +52,7 @@ struct Modes {
 }
 
 pub struct Screen {
-    terminal: Terminal<Linked<CrosstermBackend<BufWriter<Stdout>>>>,
+    terminal: Terminal<Wire<BufWriter<Stdout>>>,
     modes: Arc<Modes>,
     /// The terminal told that it knows the enhanced keyboard.
     keyboard: bool,
@@ -62,9 +62,10 @@ pub struct Screen {
 impl Screen {
     pub fn take(mouse: bool) -> io::Result<Screen> {
         // A frame is one write: the buffer holds the largest.
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(128 * 1024, io::stdout()));
+        let out = BufWriter::with_capacity(128 * 1024, io::stdout());
+        let (columns, _) = crossterm::terminal::size()?;
         let mut screen = Screen {
-            terminal: Terminal::new(Linked::new(backend))?,
+            terminal: Terminal::new(Wire::new(out, columns))?,
             modes: Arc::new(Modes::default()),
             keyboard: false,
             mouse,
@@ -130,9 +131,8 @@ impl Screen {
         Write::flush(out)
     }
 
-    /// Links may be sent.
-    pub fn enable_links(&mut self) {
-        self.terminal.backend_mut().supported = true;
+    pub fn set_sends(&mut self, sends: Sends) {
+        self.terminal.backend_mut().sends = sends;
     }
 
     pub fn ask(&mut self) -> io::Result<()> {
@@ -156,12 +156,11 @@ impl Screen {
     }
 
     pub fn draw(&mut self, model: &mut Model, cache: &mut ViewCache) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         view::settle(model, cache);
         self.terminal.backend_mut().set_links(cache.links());
         self.terminal
             .draw(|frame| view::view(model, cache, frame))?;
-        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+        Ok(())
     }
 
     /// The next draw is of every cell. (ratatui's `clear` would ask the terminal where its cursor is and

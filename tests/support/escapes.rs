@@ -200,7 +200,7 @@ const HIDDEN: &[(u32, u32)] = &[
 /// `allowed` are characters that may stand.
 pub fn leaks(sent: &str, allowed: &[char], is_unsafe: fn(char) -> bool) -> Option<String> {
     let ours = regex::Regex::new(
-        "\u{1b}\\[[0-9;:]*[mHJK]|\u{1b}\\[\\?(25|1049|2004|1000|1002|1003|1006|2026|1004|2027|2031|u|7)[hl]?|\u{1b}\\[[<>=]?[0-9]*u|\u{1b}\\[[0-9 ]*q|\u{1b}\\]8;(id=[0-9]+)?;((https?|mailto|file):[!-~]+)?\u{1b}\\\\|\u{1b}\\[c|\u{1b}\\]11;\\?(\u{1b}\\\\|\u{7})|\u{1b}\\[>[0-9]*q|\u{1b}\\[[?]?[0-9]*n",
+        "\u{1b}\\[[0-9;:]*[mHJKGX]|\u{1b}\\[\\?(25|1049|2004|1000|1002|1003|1006|2026|1004|2027|2031|u|7)[hl]?|\u{1b}\\[[<>=]?[0-9]*u|\u{1b}\\[[0-9 ]*q|\u{1b}\\]8;(id=[0-9]+)?;((https?|mailto|file):[!-~]+)?\u{1b}\\\\|\u{1b}\\[c|\u{1b}\\]11;\\?(\u{1b}\\\\|\u{7})|\u{1b}\\[>[0-9]*q|\u{1b}\\[[?]?[0-9]*n",
     );
     let rest = ours.unwrap().replace_all(sent, "").into_owned();
     let bad = |c: char| !allowed.contains(&c) && (c.is_control() || is_unsafe(c));

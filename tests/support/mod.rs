@@ -168,3 +168,21 @@ pub fn engine_or_not_run(test: &str) -> bool {
     }
     there
 }
+
+/// In CI the multiplexers are there; elsewhere their absence is said.
+pub fn there_or_not_run(program: &str) -> bool {
+    let there = Command::new(program)
+        .arg(if program == "tmux" { "-V" } else { "-v" })
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    assert!(
+        there || std::env::var_os("CI").is_none(),
+        "{program} is missing"
+    );
+    if !there {
+        eprintln!("not run: {program} is missing");
+    }
+    there
+}

@@ -2,10 +2,8 @@
 //!
 //! Model text never holds an escape sequence: a link is a number in [`Links`], carried by its cells as the colour
 //! of their underline, which no theme uses. So layout, clipping and ratatui's difference of frames count no cell
-//! wrongly, and [`backend::Linked`] alone writes the sequence, around the cells. Only addresses that [`address`]
+//! wrongly, and [`super::wire`] alone writes the sequence, around the cells. Only addresses that [`address`]
 //! lets through get a number; the rest stay text.
-
-pub mod backend;
 
 use ratatui::style::{Color, Style};
 use std::borrow::Cow;
@@ -48,14 +46,14 @@ impl Links {
         style.underline_color(Color::from_u32(number))
     }
 
-    fn at(&self, number: u32) -> Option<Arc<str>> {
+    pub(super) fn at(&self, number: u32) -> Option<Arc<str>> {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         table.addresses.get(usize::try_from(number).ok()?).cloned()
     }
 }
 
 /// The number a cell carries.
-fn number(underline: Color) -> Option<u32> {
+pub(super) fn number(underline: Color) -> Option<u32> {
     match underline {
         Color::Rgb(red, green, blue) => Some(u32::from_be_bytes([0, red, green, blue])),
         _ => None,
