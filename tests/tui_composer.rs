@@ -68,7 +68,7 @@ fn a_file_is_found_among_thousands_mentioned_and_attached() {
 fn the_users_own_command_streams_into_a_card_and_is_interrupted() {
     let bench = Bench::new();
     bench.write("here.txt", "x\n");
-    let mut pty = start(&bench, &["ok"]);
+    let mut pty = start(&bench, &["It was over."]);
     pty.send("!ls; exit 3");
     pty.wait_for("runs in your shell");
     pty.send("\r");
@@ -83,7 +83,7 @@ fn the_users_own_command_streams_into_a_card_and_is_interrupted() {
     pty.send("!cat; echo over\r");
     pty.wait_for("│ over");
     pty.send("what did it say?\r");
-    pty.wait_for("ok");
+    pty.wait_for("It was over.");
     leave(pty);
     let ran = bench.run(&["sessions", "list"]);
     let id = ran.stdout.split('\t').next().unwrap().to_owned();
