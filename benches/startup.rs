@@ -1,7 +1,9 @@
 //! How soon one can type, and what the interface weighs without a model.
 //!
 //! `cargo bench --bench startup`. The baseline of the same run is the cheapest start of the same program
-//! (`descant --version`), seen through the same pseudo-terminal; targets: composer <= 60 ms, memory <= 40 MB.
+//! (`descant --version`), seen through the same pseudo-terminal. Targets: the first frame, with the composer in it, <= 30 ms
+//! after the spawn; a letter typed then and shown, which is what a usable composer means, <= 60 ms after it; memory
+//! <= 40 MB.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,28 +29,34 @@ fn main() {
     };
     let bench = Bench::new();
     let model = bench.scripted(r#"{"generations": []}"#);
-    let (mut version, mut composer, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut version, mut first, mut composer) = (Vec::new(), Vec::new(), Vec::new());
+    let mut memory = Vec::new();
     for _ in 0..rounds {
         version.push(until(&bench, &["--version"], "descant 0").0);
         let (time, pty) = until(&bench, &["-m", &model], "Ask for a change");
-        composer.push(time);
-        // The composer is usable when a typed letter shows.
+        first.push(time);
         let typed = Instant::now();
         let mut pty = pty;
         pty.send("zqzq");
         while !pty.screen().contains("zqzq") {
             std::thread::sleep(Duration::from_micros(200));
         }
-        *composer.last_mut().unwrap() += typed.elapsed();
+        composer.push(time + typed.elapsed());
         pty.send("\x03\x03\x03");
         // A loaded model brings its vocabulary along; the interface alone is what is there before it.
         let (_, mut pty) = until(&bench, &["-m", "/no/such/model"], "failed to load");
         memory.push(resident_kib(pty.child.process_id().unwrap()));
         pty.send("\x03\x03\x03");
     }
-    let (version, composer) = (median(&mut version), median(&mut composer));
+    let (version, first) = (median(&mut version), median(&mut first));
+    let composer = median(&mut composer);
     memory.sort_unstable();
     let memory = memory[memory.len() / 2];
+    println!(
+        "start to the first frame: {:.1} ms = {:.1} x the start of --version; target 30 ms",
+        ms(first),
+        first.as_secs_f64() / version.as_secs_f64(),
+    );
     println!(
         "start to a letter in the composer: {:.1} ms = {:.1} x the start of --version ({:.1} ms); target 60 ms",
         ms(composer),

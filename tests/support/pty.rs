@@ -11,7 +11,7 @@ pub struct Pty {
     parser: Arc<Mutex<vt100::Parser>>,
     /// Everything that came, for tests of modes.
     bytes: Arc<Mutex<Vec<u8>>>,
-    typed: Box<dyn Fn(Vec<u8>) + Send>,
+    typed: Box<dyn FnMut(Vec<u8>) + Send>,
     master: Box<dyn MasterPty + Send>,
     pub child: Box<dyn Child + Send + Sync>,
 }
@@ -20,7 +20,10 @@ pub struct Pty {
 fn delayed(
     delay: Duration,
     mut take: impl FnMut(Vec<u8>) + Send + 'static,
-) -> Box<dyn Fn(Vec<u8>) + Send> {
+) -> Box<dyn FnMut(Vec<u8>) + Send> {
+    if delay.is_zero() {
+        return Box::new(take);
+    }
     let (sender, receiver) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
     std::thread::spawn(move || {
         while let Ok((due, bytes)) = receiver.recv() {
@@ -118,7 +121,7 @@ impl Pty {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (screen, all) = (Arc::clone(&parser), Arc::clone(&bytes));
-        let shown = delayed(delay, move |bytes: Vec<u8>| {
+        let mut shown = delayed(delay, move |bytes: Vec<u8>| {
             screen.lock().unwrap().process(&bytes);
             all.lock().unwrap().extend_from_slice(&bytes);
         });
