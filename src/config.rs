@@ -50,7 +50,7 @@ pub const KEYS: &[(&str, &str)] = &[
         "sampling.seed",
         "the same seed and prompt give the same answer",
     ),
-    ("sandbox.enabled", "false: never offer python"),
+    ("sandbox.enabled", "false: never offer python and shell"),
     ("sandbox.image", "container image with python3 in it"),
     (
         "sandbox.memory_mib",
@@ -60,6 +60,26 @@ pub const KEYS: &[(&str, &str)] = &[
     ("sandbox.cpus", "CPUs the container may use"),
     ("sandbox.timeout_s", "wall-clock seconds of one cell"),
     ("sandbox.output_kib", "output kept of one cell"),
+    (
+        "sandbox.shell_timeout_s",
+        "wall-clock seconds of one shell command",
+    ),
+    (
+        "sandbox.disk_mib",
+        "room for what commands write below /workspace",
+    ),
+    (
+        "sandbox.view",
+        "how /workspace is made: auto, overlay, copy, or read-only, which leaves shell out",
+    ),
+    (
+        "sandbox.allow",
+        "patterns of git-ignored files that the container may see",
+    ),
+    (
+        "sandbox.mounts",
+        "more files and folders, read-only, each SOURCE:TARGET",
+    ),
     (
         "ui.mouse",
         "false: the mouse is the terminal's, for its own selection",
@@ -123,6 +143,24 @@ pub struct SandboxSettings {
     pub cpus: f64,
     pub timeout_s: u64,
     pub output_kib: usize,
+    pub shell_timeout_s: u64,
+    pub disk_mib: u64,
+    pub view: ViewSetting,
+    /// As in a `.gitignore`.
+    pub allow: Vec<String>,
+    /// Each `SOURCE:TARGET`.
+    pub mounts: Vec<String>,
+}
+
+/// How the container's `/workspace` is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ViewSetting {
+    #[default]
+    Auto,
+    Overlay,
+    Copy,
+    ReadOnly,
 }
 
 /// What the journal of a folder may hold; 0 is no limit.
@@ -172,6 +210,11 @@ impl Default for SandboxSettings {
             cpus: 2.0,
             timeout_s: 60,
             output_kib: 64,
+            shell_timeout_s: 300,
+            disk_mib: 4096,
+            view: ViewSetting::Auto,
+            allow: Vec::new(),
+            mounts: Vec::new(),
         }
     }
 }

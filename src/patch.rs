@@ -6,6 +6,7 @@
 //! know about models or terminals; all file access goes through [`crate::workspace`].
 
 pub mod apply;
+mod compare;
 pub mod diff;
 pub mod encoding;
 pub mod journal;
@@ -20,6 +21,7 @@ mod unified;
 pub mod v4a;
 
 pub use apply::{ApplyError, apply};
+pub use compare::{FileState, between};
 pub use encoding::Encoding;
 pub use journal::{
     ChangedFile, Checkpoint, Direction, Journal, JournalError, Limits, Obstacle, OnChanged,
@@ -146,16 +148,32 @@ impl FilePlan {
     /// What a reviewer should know besides the lines: how they were found, the encoding, the new mode.
     pub fn notes(&self) -> Vec<String> {
         let stage = self.stage.words().map(str::to_owned);
-        let encoding = (self.encoding != Encoding::Utf8).then(|| self.encoding.name().to_owned());
+        let encoding = match self.encoding {
+            Encoding::Utf8 => None,
+            Encoding::Binary => Some(self.sizes()),
+            other => Some(other.name().to_owned()),
+        };
         let mode = self
             .new_mode
             .map(|new| format!("mode {:o} \u{2192} {:o}", self.mode & 0o777, new & 0o777));
         [stage, encoding, mode].into_iter().flatten().collect()
     }
+
+    /// Of a file without lines: how long it was and is, as far as the images are at hand.
+    fn sizes(&self) -> String {
+        let name = Encoding::Binary.name();
+        match (&self.pre, &self.post) {
+            (Some(pre), Some(post)) => {
+                format!("{name}, {} \u{2192} {} bytes", pre.len(), post.len())
+            }
+            (Some(one), None) | (None, Some(one)) => format!("{name}, {} bytes", one.len()),
+            (None, None) => name.to_owned(),
+        }
+    }
 }
 
 /// A patch located against the files as they are; nothing is written yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub files: Vec<FilePlan>,
 }

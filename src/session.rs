@@ -13,6 +13,7 @@ mod line;
 mod list;
 mod read;
 mod state;
+mod unread;
 mod write;
 
 pub use id::{SessionId, utc_date};
@@ -20,6 +21,7 @@ pub use line::{Lines, parse_line};
 pub use list::{Summary, summaries};
 pub use read::{Loaded, load, recent};
 pub use state::{Mark, State};
+pub use unread::Unread;
 pub use write::{Shelf, Writer};
 
 use crate::conversation::{CallId, Item, PromptSpec, TokenId, TurnId, Usage};

@@ -2,10 +2,13 @@
 //!
 //! Nothing else decides which characters reach the terminal. Control characters become their pictures
 //! (`ESC` is `␛`), bidi, zero-width, tag and other invisible characters become `<U+202E>`. The one thing
-//! to know: [`visible`] and [`prose`] let the few joiners pass or go that only shape emoji and scripts,
-//! [`exact`] hides nothing, because in a review what cannot be seen cannot be judged.
+//! to know: [`visible`] and [`prose`] let the few joiners pass that only shape emoji and scripts, [`prose`] only where
+//! they do so; [`exact`] hides nothing, because in a review what cannot be seen cannot be judged.
 
 pub mod mask;
+mod shaping;
+
+pub use shaping::{JOINER, is_joined_emoji};
 
 use std::borrow::Cow;
 
@@ -101,32 +104,60 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Running text of several lines for a pane: newlines stay, tabs become four spaces, a carriage return before a
-/// newline is dropped with the shaping characters, all else that is not plain is made visible.
+/// Running text of several lines for a pane: newlines and tabs stay, and a joiner where it shapes what stands on both
+/// sides of it (else it goes); a carriage return before a newline is dropped, all else that is not plain is made visible.
 pub fn prose(text: &str) -> Cow<'_, str> {
+    prose_after(None, text)
+}
+
+/// [`prose`] for text that goes on after `before`.
+fn prose_after(before: Option<char>, text: &str) -> Cow<'_, str> {
     if text
         .chars()
-        .all(|c| matches!(class(c), Class::Plain | Class::Newline))
+        .all(|c| matches!(class(c), Class::Plain | Class::Newline | Class::Tab))
     {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
+    let mut before = before;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match class(c) {
-            Class::Plain | Class::Newline => out.push(c),
-            Class::Tab => out.push_str("    "),
-            Class::Shaping => {}
-            Class::Control if c == '\r' && chars.peek() == Some(&'\n') => {}
+            Class::Plain | Class::Newline | Class::Tab => out.push(c),
+            Class::Shaping => {
+                if !shaping::shapes(before, c, chars.peek().copied()) {
+                    continue;
+                }
+                out.push(c);
+            }
+            Class::Control if c == '\r' && chars.peek() == Some(&'\n') => continue,
             Class::Control | Class::Invisible => push_visible(&mut out, c),
         }
+        before = Some(c);
     }
     Cow::Owned(out)
 }
 
-/// One line for a label: as [`prose`], and a newline is `␊`.
+/// [`prose`] of a stream, cut anywhere: what a piece of it gives depends on the pieces around it.
+#[derive(Debug, Default)]
+pub struct Prose {
+    /// The end of the last piece, which only what follows decides on.
+    held: String,
+}
+
+impl Prose {
+    /// What comes after `shown`, the stream so far.
+    pub fn take(&mut self, shown: &str, piece: &str) -> String {
+        let mut piece = std::mem::take(&mut self.held) + piece;
+        let decided = piece.trim_end_matches(|c| c == '\r' || class(c) == Class::Shaping);
+        self.held = piece.split_off(decided.len());
+        prose_after(shown.chars().next_back(), &piece).into_owned()
+    }
+}
+
+/// One line for a label: as [`prose`], a newline is `␊` and a tab four spaces.
 pub fn label(text: &str) -> String {
-    prose(text).replace('\n', "\u{240a}")
+    prose(text).replace('\n', "\u{240a}").replace('\t', "    ")
 }
 
 /// A line of a file under review: everything is shown, tabs as `→` and their width, a carriage return as `␍`.
@@ -256,8 +287,8 @@ mod tests {
                 "plain – ünï 漢字 🙂",
                 "plain – ünï 漢字 🙂",
             ),
-            ("a\tb", "a    b", "a→  b"),
-            ("\tx", "    x", "→   x"),
+            ("a\tb", "a\tb", "a→  b"),
+            ("\tx", "\tx", "→   x"),
             ("end\r", "end␍", "end␍"),
             ("\u{1b}[2J", "␛[2J", "␛[2J"),
             ("\u{1b}]52;c;AAAA\u{7}", "␛]52;c;AAAA␇", "␛]52;c;AAAA␇"),
@@ -285,6 +316,10 @@ mod tests {
             ),
             ("fam\u{200d}ily", "family", "fam<U+200D>ily"),
             ("heart\u{fe0f}", "heart", "heart<U+FE0F>"),
+            ("❤\u{fe0f}", "❤\u{fe0f}", "❤<U+FE0F>"),
+            ("👩\u{200d}💻", "👩\u{200d}💻", "👩<U+200D>💻"),
+            ("👩\u{200d}", "👩", "👩<U+200D>"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم", "می<U+200C>خواهم"),
             ("hangul\u{3164}", "hangul<U+3164>", "hangul<U+3164>"),
         ];
         for (input, as_prose, as_exact) in rows {
@@ -301,13 +336,29 @@ mod tests {
                 assert!(
                     !shown
                         .chars()
-                        .any(|c| c != '\n' && (c.is_control() || is_unsafe(c))),
+                        .any(|c| !"\n\t".contains(c) && (c.is_control() || is_unsafe(c))),
                     "U+{:04X} became {shown:?}",
                     u32::from(c)
                 );
             }
             // In a review two different characters never look like nothing.
             assert!(!exact(&text).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_gives_what_the_whole_gives() {
+        let text = "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 1\u{fe0f}\u{20e3} a\u{200d}b می\u{200c}خواهم\r\nx\ry क\u{94d}\u{200d}ष\t\u{202e}.";
+        let characters: Vec<char> = text.chars().collect();
+        for size in 1..8 {
+            let mut stream = Prose::default();
+            let mut shown = String::new();
+            for piece in characters.chunks(size) {
+                let piece: String = piece.iter().collect();
+                let more = stream.take(&shown, &piece);
+                shown.push_str(&more);
+            }
+            assert_eq!(shown, prose(text), "in pieces of {size}");
         }
     }
 

@@ -13,14 +13,17 @@ mod list_files;
 pub mod python;
 mod read_file;
 mod search;
+pub mod shell;
 mod tree;
+pub mod view;
+pub mod workbench;
 
 use crate::conversation::FunctionSpec;
 use crate::workspace::Workspace;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-/// Every tool there is. `shell` comes with the sandbox's copy of the work tree.
+/// Every tool there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tool {
     ReadFile,
@@ -28,15 +31,17 @@ pub enum Tool {
     Search,
     ApplyPatch,
     Python,
+    Shell,
 }
 
 impl Tool {
-    pub const ALL: [Tool; 5] = [
+    pub const ALL: [Tool; 6] = [
         Tool::ReadFile,
         Tool::ListFiles,
         Tool::Search,
         Tool::ApplyPatch,
         Tool::Python,
+        Tool::Shell,
     ];
 
     /// Without a namespace.
@@ -47,6 +52,7 @@ impl Tool {
             Tool::Search => "search",
             Tool::ApplyPatch => "apply_patch",
             Tool::Python => "python",
+            Tool::Shell => "shell",
         }
     }
 
@@ -58,6 +64,7 @@ impl Tool {
             Tool::Search => "functions.search",
             Tool::ApplyPatch => "functions.apply_patch",
             Tool::Python => "python",
+            Tool::Shell => "functions.shell",
         }
     }
 
@@ -76,6 +83,7 @@ impl Tool {
             "search" => Some(Tool::Search),
             "apply_patch" | "applypatch" => Some(Tool::ApplyPatch),
             "python" => Some(Tool::Python),
+            "shell" => Some(Tool::Shell),
             _ => None,
         }
     }
@@ -94,9 +102,10 @@ pub fn recipient_name(recipient: &str) -> String {
 }
 
 /// The functions of the developer message. Kept short: every line of it is prefilled on the user's machine.
-pub fn functions() -> Vec<FunctionSpec> {
+/// `shell`: whether it can be offered.
+pub fn functions(shell: bool) -> Vec<FunctionSpec> {
     let path = || json!({"type": "string", "description": "relative to the repository root"});
-    vec![
+    let mut functions = vec![
         FunctionSpec {
             name: Tool::ReadFile.name().into(),
             description: "Read a text file.".into(),
@@ -142,8 +151,23 @@ pub fn functions() -> Vec<FunctionSpec> {
             // that the call takes nothing.
             parameters: Some(json!({"type": "string"})),
         },
-    ]
+    ];
+    if shell {
+        functions.push(FunctionSpec {
+            name: Tool::Shell.name().into(),
+            description: SHELL.into(),
+            parameters: Some(json!({
+                "type": "object",
+                "properties": {"command": {"type": "string"}},
+                "required": ["command"],
+            })),
+        });
+    }
+    functions
 }
+
+/// What has to be known to use it well, and no more.
+const SHELL: &str = "Run a bash command in a container without network, in a copy of the repository at /workspace. The folder and exported variables stay for the next command; what still runs at its end is stopped. There is no .git. Files that it changes are proposed to the user as a patch; what they decline is set back.";
 
 /// The format itself stands in the developer instructions, once.
 const APPLY_PATCH: &str = "Edit files: the whole message is the patch. The user reviews each hunk and may decline some, with a note.";
@@ -159,7 +183,7 @@ pub fn run_read_only(
         Tool::ReadFile => read_file::run(workspace, &arguments::parse(arguments)?),
         Tool::ListFiles => list_files::run(workspace, &arguments::parse(arguments)?, cancel),
         Tool::Search => search::run(workspace, &arguments::parse(arguments)?, cancel),
-        Tool::ApplyPatch | Tool::Python => Err(ToolError::NotReadOnly(tool.name())),
+        Tool::ApplyPatch | Tool::Python | Tool::Shell => Err(ToolError::NotReadOnly(tool.name())),
     }
 }
 
@@ -171,6 +195,7 @@ pub fn summary(tool: Tool, arguments: &str) -> String {
         Tool::Search => search::summary(&arguments::parse(arguments).unwrap_or_default()),
         Tool::ApplyPatch => apply_patch::summary(arguments),
         Tool::Python => python::summary(arguments),
+        Tool::Shell => shell::summary(arguments),
     }
 }
 

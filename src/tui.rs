@@ -12,7 +12,8 @@
 //! - [`linear`]: the interface in lines, for screen readers
 
 mod command;
-mod composer;
+#[doc(hidden)] // for benches
+pub mod composer;
 mod copying;
 #[cfg(test)]
 mod docs;
@@ -49,11 +50,12 @@ use crate::config::UiSettings;
 use crate::conversation::Effort;
 use crate::patch::{Decisions, Plan};
 use crate::text;
+use composer::history::History;
 use git::GitProbe;
 pub use keymap::{Keymap, RebindError};
 use model::{Effect, Model, ModelState, Msg, Purpose, Status};
 use pane::split;
-use render::glyphs;
+use render::{clusters, glyphs};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -189,17 +191,23 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
         workspace: text::label(&workspace.to_string_lossy()),
         sandbox: None,
     };
+    let history = options.history_file.map(|path| History {
+        path,
+        folder: options.workspace,
+    });
     let mut model = Model::new(size, themes, status);
     model.keys = options.keys;
     model.look.mouse = options.ui.mouse;
     if let Some(folder) = &options.state {
         model.look.split = split::load(&folder.join(event_loop::LAYOUT_FILE));
     }
+    let hint = terminal_hints(&hints.term);
+    model.look.joined = clusters::drawn_as_one(&hint.term_program);
     model.look.ascii = glyphs::is_ascii_only(|name| std::env::var(name).ok());
     let loop_options = event_loop::Options {
-        history_file: options.history_file,
+        history,
         config: options.config,
-        terminal: terminal_hints(&hints.term),
+        terminal: hint,
         state: options.state,
         ui: options.ui,
         git: options.git,

@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod git;
 mod path;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -17,6 +18,7 @@ pub use error::WorkspaceError;
 pub use files::{FileContent, FileMetadata, MAX_READ};
 pub use git::LeftOut;
 pub use path::{PathError, WorkspacePath};
+pub use survey::{Seen, SeenKind, Survey};
 pub use write::{SYNC_BATCH, Staged, WriteMode, sync_staged};
 
 use std::io;

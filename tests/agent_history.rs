@@ -331,6 +331,64 @@ fn what_a_kill_cut_off_is_shown_and_answered() {
 }
 
 #[test]
+fn a_long_conversation_is_shown_from_its_end_and_goes_on_whole() {
+    check(
+        "a_long_conversation_is_shown_from_its_end_and_goes_on_whole",
+        async {
+            const TURNS: usize = 40;
+            let long = "some words of it ".repeat(300);
+            let mut rig = recorded((0..TURNS).map(|n| answer(&format!("answer {n} {long}"))));
+            for n in 0..TURNS {
+                rig.turn(&format!("question {n}.")).await;
+            }
+            let path = rig.session.clone().unwrap();
+            let before = items(&rig);
+            let (dir, home) = rig.end().await;
+            let mut again = setup([answer("Again.")]);
+            (again.dir, again.home, again.record) = (Some(dir), Some(home), true);
+            let mut second = again.start();
+            second.send(AgentCommand::Resume(path.clone())).await;
+            // Sent before it is read, and obeyed after.
+            second.send(AgentCommand::Submit("go on".into())).await;
+            let mut shown: Vec<Vec<Past>> = Vec::new();
+            let over = |event: &AgentEvent| matches!(event, AgentEvent::TurnDone { .. });
+            for event in second.until(over).await {
+                match event {
+                    AgentEvent::History(HistoryEvent::Restored(restored)) => {
+                        assert!(restored.more && shown.is_empty());
+                        shown.push(restored.past);
+                    }
+                    AgentEvent::History(HistoryEvent::Earlier(past)) => shown.push(past),
+                    AgentEvent::TurnStarted { .. } => {
+                        assert!(shown.len() > 2, "{} pieces", shown.len());
+                    }
+                    _ => {}
+                }
+            }
+            let asked: Vec<String> = shown
+                .into_iter()
+                .rev()
+                .flatten()
+                .filter_map(|past| match past {
+                    Past::Event(AgentEvent::TurnStarted { prompt, .. }) => Some(prompt),
+                    _ => None,
+                })
+                .collect();
+            let expected: Vec<String> = (0..TURNS).map(|n| format!("question {n}.")).collect();
+            assert_eq!(asked, expected);
+            let prompt = second.engine.prompts().pop().unwrap();
+            for n in 0..TURNS {
+                assert!(prompt.contains(&format!("question {n}.")), "{n}");
+                assert!(prompt.contains(&format!("answer {n} ")), "{n}");
+            }
+            let after = session::load(&path).unwrap().into_state().into_items();
+            assert_eq!(after[..before.len()], before);
+            assert_eq!(after.len(), before.len() + 2);
+        },
+    );
+}
+
+#[test]
 fn an_export_is_a_new_file_with_secrets_masked() {
     check("an_export_is_a_new_file_with_secrets_masked", async {
         let token: String = ('a'..='z').chain('0'..='9').collect();

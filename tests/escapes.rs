@@ -279,6 +279,48 @@ fn names_of_files_in_patches_and_on_the_command_line() {
     }
 }
 
+/// What a program in the sandbox prints, and what it complains of. Needs a container engine, as
+/// `tests/sandbox_docker.rs` does.
+#[test]
+fn python_and_what_it_prints() {
+    let bench = Bench::new();
+    let probe = bench.run_with(&["python", "-"], "print(1)");
+    if probe.code == 4 {
+        let required = [("CI", "true"), ("DESCANT_REQUIRE_DOCKER", "1")]
+            .iter()
+            .any(|(name, value)| std::env::var(name).is_ok_and(|set| set == *value));
+        assert!(!required, "no container engine: {}", probe.stderr);
+        return;
+    }
+    assert_eq!(
+        (probe.code, probe.stdout.as_str()),
+        (0, "1\n"),
+        "{}",
+        probe.stderr
+    );
+    let cases: Vec<String> = corpus()
+        .iter()
+        .map(|case| {
+            case.chars()
+                .map(|c| format!("\\U{:08x}", u32::from(c)))
+                .collect()
+        })
+        .collect();
+    let program = format!(
+        "import sys\ncases = [\"{}\"]\nfor case in cases:\n    print(case)\nsys.stderr.write('|'.join(cases))\nsys.stdout.flush()\nraise ValueError(''.join(cases[::7]))\n",
+        cases.join("\", \"")
+    );
+    let file = bench.write("all.py", &program);
+    let file = file.to_str().unwrap();
+    let ran = bench.run(&["python", file]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("<U+009B>2J") && ran.stdout.contains("<U+202E>"));
+    clean("python", &ran);
+    let sent = on_terminal(&bench, &["python", file]);
+    assert!(sent.contains("<U+E0041>"), "{sent}");
+    assert_eq!(leaks(&sent, TERMINAL), None, "python on a terminal");
+}
+
 #[test]
 fn models_and_doctor() {
     let bench = Bench::new();

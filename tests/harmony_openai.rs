@@ -380,7 +380,7 @@ fn spec(profile: PromptProfile) -> PromptSpec {
         date: "2026-11-20".into(),
         instructions: render::INSTRUCTIONS.into(),
         python: Some(render::python_tool(60, true)),
-        functions: descant::tools::functions(),
+        functions: descant::tools::functions(false),
     }
 }
 
@@ -435,7 +435,7 @@ fn a_conversation_is_rendered_as_theirs() {
             Some(render::python_tool(60, true)),
             vec![],
         ));
-    let tools = descant::tools::functions()
+    let tools = descant::tools::functions(false)
         .into_iter()
         .map(|function| {
             ToolDescription::new(function.name, function.description, function.parameters)

@@ -1,6 +1,7 @@
 //! A turn's tool calls: which of them run, in what order, and what is said to those that do not.
 
 use super::link::Attended;
+use super::prompt::Offer;
 use super::stream::Call;
 use super::task::Core;
 use super::turn::{Next, Outcome};
@@ -34,7 +35,7 @@ impl Core {
                 found => {
                     let complaint = match found {
                         Some(tool) => unended(tool),
-                        None => unknown(&call.recipient, self.offers_python()),
+                        None => unknown(&call.recipient, self.offer()),
                     };
                     self.complain(call, &complaint).await;
                     if std::mem::replace(&mut tally.warned, true) {
@@ -134,10 +135,14 @@ pub(super) fn role(recipient: &str) -> String {
     }
 }
 
-fn unknown(recipient: &str, python: bool) -> String {
+fn unknown(recipient: &str, offer: Offer) -> String {
     let tools: Vec<&str> = Tool::ALL
         .into_iter()
-        .filter(|tool| python || *tool != Tool::Python)
+        .filter(|tool| match tool {
+            Tool::Python => offer.python,
+            Tool::Shell => offer.shell,
+            Tool::ReadFile | Tool::ListFiles | Tool::Search | Tool::ApplyPatch => true,
+        })
         .map(Tool::role)
         .collect();
     format!(

@@ -6,6 +6,7 @@
 use super::generation::{Ending, Recording, generate};
 use super::link::Attended;
 use super::past::compacted;
+use super::prompt::Offer;
 use super::task::Core;
 use super::{AgentEvent, HistoryEvent, LoadedModel};
 use crate::conversation::{Item, PromptProfile};
@@ -55,12 +56,8 @@ impl Core {
         }
         if self.fixed.is_none() {
             // As much as the last turn of this conversation was offered.
-            let python = self
-                .history
-                .state()
-                .spec()
-                .is_some_and(|spec| spec.python.is_some());
-            self.fix_prompt(profile, python);
+            let offer = self.history.state().spec().map(Offer::of);
+            self.fix_prompt(profile, offer.unwrap_or(Offer::NONE));
         }
         let (before, _) = self.prepare(&model, self.history.items())?;
         let summary = self.summary(&model, instructions, stopped).await?;

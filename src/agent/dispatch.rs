@@ -2,26 +2,14 @@
 
 use super::AgentEvent;
 use super::ToolStatus;
-use super::history::History;
-use super::link::{Attended, Link};
+use super::link::Attended;
 use super::past::call_end;
 use super::stream::{Call, shown_tool};
 use super::task::Core;
 use crate::conversation::CallId;
-use crate::sandbox::{CellExit, SandboxError};
 use crate::session::Record;
-use crate::tools::python::{self, Interpreter};
 use crate::tools::{self, Tool, cap};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-
-/// How long an interrupted cell has to stop; after that it is left to the sandbox's own time limit.
-const CELL_STOP: Duration = Duration::from_secs(2);
-/// Bytes of a cell's live output that are shown; the answer has its end in any case.
-const LIVE_LIMIT: usize = 64 * 1024;
 
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +52,7 @@ impl Core {
         let attended = match tool {
             Tool::ReadFile | Tool::ListFiles | Tool::Search => self.read_only(call, tool).await,
             Tool::ApplyPatch => self.apply_patch(call).await,
-            Tool::Python => self.python(call).await,
+            Tool::Python | Tool::Shell => self.contained(call, tool).await,
         };
         let (answer, interrupted) = match attended {
             Attended::Done(answer) => (answer, false),
@@ -146,139 +134,5 @@ impl Core {
             ))),
             Attended::Interrupted => Attended::Interrupted,
         }
-    }
-
-    async fn python(&mut self, call: &Call) -> Attended<Answer> {
-        // A cell may be asked for while the container still starts, after the first turn gave up on it.
-        let arrived = match self
-            .link
-            .attend(timeout(self.limits.sandbox_wait, self.python.wait()))
-            .await
-        {
-            Attended::Done(arrived) => arrived,
-            Attended::Interrupted => return Attended::Interrupted,
-        };
-        let reason = match arrived {
-            Ok(Some(Ok(python))) => {
-                return run_cell(&mut self.link, &mut self.history, python.as_ref(), call).await;
-            }
-            Ok(Some(Err(reason))) => reason.clone(),
-            Ok(None) => "its start broke off; this is a bug of Descant".to_owned(),
-            Err(_elapsed) => "the container is still starting".to_owned(),
-        };
-        self.link.send(AgentEvent::ToolUnavailable {
-            tool: Tool::Python.name().into(),
-            reason: reason.clone(),
-        });
-        let line = reason.lines().next().unwrap_or_default();
-        Attended::Done(Answer::failed(format!("python is not available: {line}")))
-    }
-}
-
-/// What a cell prints, between the sandbox's callback and the wait that shows it.
-#[derive(Debug, Default)]
-struct Live {
-    text: Mutex<String>,
-    news: Notify,
-}
-
-impl Live {
-    fn push(&self, text: &str) {
-        self.text
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_str(text);
-        self.news.notify_one();
-    }
-
-    fn take(&self) -> String {
-        std::mem::take(&mut self.text.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-async fn run_cell(
-    link: &mut Link,
-    history: &mut History,
-    interpreter: &dyn Interpreter,
-    call: &Call,
-) -> Attended<Answer> {
-    let code = python::code(&call.arguments);
-    let cancel: CancellationToken = link.interrupt().child_token();
-    let live = Live::default();
-    let mut room = LIVE_LIMIT;
-    let sink = Box::new(|text: &str| {
-        let (shown, rest) = text.split_at(cap::floor_boundary(text, room));
-        if !shown.is_empty() {
-            live.push(shown);
-        }
-        room = if rest.is_empty() {
-            room - shown.len()
-        } else {
-            0
-        };
-    });
-    let mut run = interpreter.run(&code, sink, &cancel);
-    let result = loop {
-        let step = async {
-            tokio::select! {
-                biased;
-                () = live.news.notified() => None,
-                result = &mut run => Some(result),
-            }
-        };
-        match link.attend_with_room(step).await {
-            Attended::Done(None) => show(link, history, call.id, &live),
-            Attended::Done(Some(result)) => break Some(result),
-            Attended::Interrupted => {
-                // The token is cancelled already; the kernel's answer says what was printed until then.
-                break timeout(CELL_STOP, &mut run).await.ok();
-            }
-        }
-    };
-    drop(run);
-    show(link, history, call.id, &live);
-    let interrupted = link.interrupt().is_cancelled();
-    match result {
-        None if interrupted => Attended::Interrupted,
-        Some(Err(_)) if interrupted => Attended::Interrupted,
-        Some(Ok(cell)) => Attended::Done(Answer {
-            status: match cell.exit {
-                CellExit::Ok => ToolStatus::Completed,
-                CellExit::Error | CellExit::Timeout | CellExit::Died | CellExit::Interrupted => {
-                    ToolStatus::Failed
-                }
-            },
-            text: python::answer(&cell),
-            exit_code: Some(python::exit_code(cell.exit)),
-        }),
-        // The code's fault, not the container's.
-        Some(Err(error @ SandboxError::CodeTooLong { .. })) => {
-            Attended::Done(Answer::failed(error))
-        }
-        Some(Err(error)) => {
-            let reason = error.to_string();
-            link.send(AgentEvent::ToolUnavailable {
-                tool: Tool::Python.name().into(),
-                reason: reason.clone(),
-            });
-            let line = reason.lines().next().unwrap_or_default();
-            Attended::Done(Answer::failed(format!("python is not available: {line}")))
-        }
-        None => Attended::Interrupted,
-    }
-}
-
-/// Into the record, then to the consumer.
-fn show(link: &mut Link, history: &mut History, call: CallId, live: &Live) {
-    let text = live.take();
-    if !text.is_empty() {
-        let output = Record::Output {
-            call,
-            text: text.clone(),
-        };
-        if let Err(problem) = history.stream(output) {
-            link.send(AgentEvent::Problem(problem));
-        }
-        link.send(AgentEvent::ToolOutput { call, text });
     }
 }

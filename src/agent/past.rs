@@ -13,6 +13,7 @@ use crate::patch::{Decisions, Plan};
 use crate::session::{CallEnd, Entry, Record, TurnEnd};
 use crate::tools::{self, Tool};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(super) struct Retold {
     pub(super) unended: Option<TurnId>,
     /// The highest number that a call was given.
     pub(super) calls: u64,
+    /// How many calls were made.
+    made: u64,
 }
 
 /// A call that was made and not answered.
@@ -79,15 +82,24 @@ struct Open {
 
 /// Reads the records that still belong to the conversation.
 pub(super) fn retell(records: &[Record], vocabulary: &Arc<Vocabulary>) -> Retold {
+    retell_part(&kept(records), 0, vocabulary)
+}
+
+/// Reads a part of the records that belong to the conversation, from the beginning of a turn on, after so many calls.
+/// Without that number only those calls may be numbered otherwise that were cut off while they were written.
+pub(super) fn retell_part(records: &[&Record], calls: u64, vocabulary: &Arc<Vocabulary>) -> Retold {
     let mut reader = Reader {
         vocabulary,
-        out: Retold::default(),
+        out: Retold {
+            calls,
+            ..Retold::default()
+        },
         part: Vec::new(),
         waiting: VecDeque::new(),
         open: None,
         commands: 0,
     };
-    for record in kept(records) {
+    for record in records {
         reader.read(record);
     }
     reader.generated(None);
@@ -105,8 +117,48 @@ pub(super) fn retell(records: &[Record], vocabulary: &Arc<Vocabulary>) -> Retold
     reader.out
 }
 
+impl Retold {
+    /// The highest number, had there been `calls` before; read with none.
+    pub(super) fn calls_after(&self, calls: u64) -> u64 {
+        self.calls.max(calls + self.made)
+    }
+}
+
+/// The records of a conversation in parts, each of whole turns and of at least `least` bytes of text or so.
+pub(super) fn parts(records: &[&Record], least: usize) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let (mut begin, mut weight) = (0, 0);
+    for (at, record) in records.iter().enumerate() {
+        if weight >= least && matches!(record, Record::TurnStarted { .. }) {
+            out.push(begin..at);
+            (begin, weight) = (at, 0);
+        }
+        weight += match record {
+            Record::Tokens { tokens, .. } => tokens.len() * 4,
+            Record::Output { text, .. } => text.len(),
+            Record::Item(Entry { entry }) => match entry {
+                Item::User { text }
+                | Item::Attached { text, .. }
+                | Item::ToolResult { text, .. } => text.len(),
+                Item::Generated { tokens } => tokens.len() * 4,
+            },
+            Record::Reviewed { .. } => 1024,
+            Record::TurnStarted { .. }
+            | Record::TurnEnded { .. }
+            | Record::CallEnded { .. }
+            | Record::Said { .. }
+            | Record::Prompt { .. }
+            | Record::Rewound { .. }
+            | Record::Compacted { .. }
+            | Record::Cleared => 64,
+        };
+    }
+    out.push(begin..records.len());
+    out
+}
+
 /// What a rewind or a new beginning did not take away.
-fn kept(records: &[Record]) -> Vec<&Record> {
+pub(super) fn kept(records: &[Record]) -> Vec<&Record> {
     let mut kept: Vec<&Record> = Vec::with_capacity(records.len());
     for record in records {
         match record {
@@ -290,6 +342,7 @@ impl Reader<'_> {
         parser.finish(&mut events);
         self.whole_messages(&mut events, &mut stream);
         self.out.calls += stream.calls.len() as u64;
+        self.out.made += stream.calls.len() as u64;
         self.waiting.clear();
         for call in stream.calls {
             if call.end == MessageEnd::Cut {

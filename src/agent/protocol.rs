@@ -7,7 +7,6 @@ use super::past::Past;
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decisions, OnChanged, Plan};
-use crate::sandbox::{ImageProgress, ImageWish};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,8 +65,6 @@ pub enum AgentCommand {
     /// Go on with another model, now or when the running turn is over. Where it cannot be loaded, the one
     /// that runs stays.
     SwitchModel(String),
-    /// Change what the model's code runs in.
-    Sandbox(SandboxChange),
     /// Answered with [`AgentEvent::Answer`], also while a turn runs.
     Inquire(Inquiry),
     /// Takes the last applied patch back; the choice is for files that changed since.
@@ -126,12 +123,15 @@ pub struct Message {
     pub patches: usize,
 }
 
-/// The conversation as it now is, from its beginning: what was shown before it does not count any more.
+/// The conversation as it now is, or its end; [`HistoryEvent::Earlier`] brings the rest. What was shown before it
+/// does not count any more.
 #[derive(Debug, Clone)]
 pub struct Restored {
     pub past: Vec<Past>,
     /// The effort it was led with.
     pub effort: Effort,
+    /// It is the end; the rest comes.
+    pub more: bool,
 }
 
 /// What happens to the conversation as a whole.
@@ -142,6 +142,9 @@ pub enum HistoryEvent {
     /// Answers [`AgentCommand::ListMessages`], oldest first.
     Messages(Vec<Message>),
     Restored(Box<Restored>),
+    /// What was said before the first thing of [`HistoryEvent::Restored`], or before the last of these: of a long
+    /// conversation the end comes first.
+    Earlier(Vec<Past>),
     /// The conversation stands before this message again.
     Rewound {
         message: String,
@@ -162,23 +165,10 @@ impl From<HistoryEvent> for AgentEvent {
     }
 }
 
-/// What the user may change about the container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SandboxChange {
-    /// Get the image anew, in the background; the container so far goes on until the new one is there.
-    Image(ImageWish),
-    /// Stop getting it.
-    Cancel,
-    /// Give the code a network, or take it away; until the session ends.
-    Network(bool),
-}
-
 /// Whether the `python` tool can be offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SandboxState {
     Starting,
-    /// Its image is being pulled or imported.
-    Fetching(ImageProgress),
     /// E.g. `docker 20.10 python:3.13-slim`.
     Ready {
         description: String,

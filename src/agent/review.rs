@@ -25,62 +25,15 @@ impl Core {
                 Attended::Done(Err(answer)) => return Attended::Done(answer),
                 Attended::Interrupted => return Attended::Interrupted,
             };
-            let review = self.history.next_review();
-            let (plan, decisions) = match self.link.approvals {
-                ApprovalPolicy::ProposeOnly => {
-                    let text = report::proposed(&plan);
-                    let nothing = Decisions::default();
-                    self.done(call, review, (Box::new(plan), nothing), None, 0)
-                        .await;
-                    let status = ToolStatus::Declined;
+            match self.decide(call, plan).await {
+                Attended::Done(Decided::Over { status, text }) => {
                     return Attended::Done(Answer {
                         status,
                         text,
                         exit_code: None,
                     });
                 }
-                ApprovalPolicy::ApplyAll => {
-                    let decisions = Decisions::accept_all(&plan);
-                    (Box::new(plan), decisions)
-                }
-                ApprovalPolicy::Review => {
-                    let plan = Box::new(plan);
-                    self.link.send(AgentEvent::ReviewRequested {
-                        review,
-                        call: call.id,
-                        plan: plan.clone(),
-                    });
-                    match self.link.reviewed(review).await {
-                        Attended::Done(reviewed) => (reviewed.plan, reviewed.decisions),
-                        Attended::Interrupted => {
-                            let nothing = Decisions::default();
-                            let declined = report::declined_count(&plan, &nothing);
-                            self.done(call, review, (plan, nothing), None, declined)
-                                .await;
-                            return Attended::Interrupted;
-                        }
-                    }
-                }
-            };
-            // Not interruptible: a write is short, and its outcome belongs in the record.
-            match write(self.desk.clone(), plan.clone(), decisions.clone()).await {
-                Ok(applied) => {
-                    let declined = report::declined_count(&plan, &decisions);
-                    let text = report::applied(&plan, &decisions, applied.as_ref());
-                    let status = if applied.is_some() {
-                        ToolStatus::Completed
-                    } else {
-                        ToolStatus::Declined
-                    };
-                    self.done(call, review, (plan, decisions), applied, declined)
-                        .await;
-                    return Attended::Done(Answer {
-                        status,
-                        text,
-                        exit_code: None,
-                    });
-                }
-                Err(Unwritten::Changed(path)) => {
+                Attended::Done(Decided::Changed(path)) => {
                     // The question is asked anew under a new number; this one has no end of its own.
                     self.say(AgentEvent::Notice(format!(
                         "{path} changed on disk meanwhile; the patch is located anew"
@@ -88,12 +41,69 @@ impl Core {
                     .await;
                 }
                 // No end of the review: the failed call says what happened.
-                Err(Unwritten::Failed(error)) => return Attended::Done(Answer::failed(error)),
+                Attended::Done(Decided::Failed(error)) => {
+                    return Attended::Done(Answer::failed(error));
+                }
+                Attended::Interrupted => return Attended::Interrupted,
             }
         }
         Attended::Done(Answer::failed(
             "the files kept changing on disk while the patch was reviewed; read them again",
         ))
+    }
+
+    /// Asks about a plan, as far as the approval policy wants that, and writes what was accepted.
+    pub(super) async fn decide(&mut self, call: &Call, plan: Plan) -> Attended<Decided> {
+        let review = self.history.next_review();
+        let (plan, decisions) = match self.link.approvals {
+            ApprovalPolicy::ProposeOnly => {
+                let text = report::proposed(&plan);
+                let nothing = Decisions::default();
+                self.done(call, review, (Box::new(plan), nothing), None, 0)
+                    .await;
+                let status = ToolStatus::Declined;
+                return Attended::Done(Decided::Over { status, text });
+            }
+            ApprovalPolicy::ApplyAll => {
+                let decisions = Decisions::accept_all(&plan);
+                (Box::new(plan), decisions)
+            }
+            ApprovalPolicy::Review => {
+                let plan = Box::new(plan);
+                self.link.send(AgentEvent::ReviewRequested {
+                    review,
+                    call: call.id,
+                    plan: plan.clone(),
+                });
+                match self.link.reviewed(review).await {
+                    Attended::Done(reviewed) => (reviewed.plan, reviewed.decisions),
+                    Attended::Interrupted => {
+                        let nothing = Decisions::default();
+                        let declined = report::declined_count(&plan, &nothing);
+                        self.done(call, review, (plan, nothing), None, declined)
+                            .await;
+                        return Attended::Interrupted;
+                    }
+                }
+            }
+        };
+        // Not interruptible: a write is short, and its outcome belongs in the record.
+        match write(self.desk.clone(), plan.clone(), decisions.clone()).await {
+            Ok(applied) => {
+                let declined = report::declined_count(&plan, &decisions);
+                let text = report::applied(&plan, &decisions, applied.as_ref());
+                let status = if applied.is_some() {
+                    ToolStatus::Completed
+                } else {
+                    ToolStatus::Declined
+                };
+                self.done(call, review, (plan, decisions), applied, declined)
+                    .await;
+                Attended::Done(Decided::Over { status, text })
+            }
+            Err(Unwritten::Changed(path)) => Attended::Done(Decided::Changed(path)),
+            Err(Unwritten::Failed(error)) => Attended::Done(Decided::Failed(error)),
+        }
     }
 
     async fn plan(&mut self, call: &Call) -> Attended<Result<Plan, Answer>> {
@@ -144,6 +154,18 @@ impl Core {
             declined_hunks,
         });
     }
+}
+
+/// What became of a plan.
+pub(super) enum Decided {
+    /// The user's word was carried out; `text` is what the model is told of it.
+    Over {
+        status: ToolStatus,
+        text: String,
+    },
+    /// A file is not what the plan was made from; nothing was written.
+    Changed(WorkspacePath),
+    Failed(String),
 }
 
 /// Why nothing was written.

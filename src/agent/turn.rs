@@ -8,6 +8,7 @@ use super::calls::Tally;
 use super::context::{Budget, budget, cut_short};
 use super::generation::{Ask, Ending, Generation, Recording, generate};
 use super::link::Attended;
+use super::prompt::Offer;
 use super::task::Core;
 use super::{AgentEvent, ContextUse, LoadedModel};
 use crate::conversation::{Item, MessageEnd, PromptProfile, TokenId, Usage};
@@ -118,12 +119,15 @@ impl Core {
         };
         if self.fixed.is_none() {
             let waited = timeout(self.limits.sandbox_wait, self.python.wait());
-            let python = match self.link.attend(waited).await {
-                Attended::Done(Ok(python)) => matches!(python, Some(Ok(_))),
-                Attended::Done(Err(_elapsed)) => false,
+            let offer = match self.link.attend(waited).await {
+                Attended::Done(Ok(Some(Ok(bench)))) => Offer {
+                    python: true,
+                    shell: bench.shell().is_some(),
+                },
+                Attended::Done(Ok(Some(Err(_)) | None) | Err(_)) => Offer::NONE,
                 Attended::Interrupted => return Outcome::Interrupted,
             };
-            self.fix_prompt(model.0.info().profile, python);
+            self.fix_prompt(model.0.info().profile, offer);
         }
         // The message counts from its first generation on: one that does not fit, or that the user stops
         // before, would stand in the way of every later one.
@@ -319,9 +323,8 @@ impl Core {
         self.report(recorded);
     }
 
-    pub(super) fn offers_python(&self) -> bool {
-        self.fixed
-            .as_ref()
-            .is_some_and(|fixed| fixed.python.is_some())
+    /// What this conversation's model is offered of the container.
+    pub(super) fn offer(&self) -> Offer {
+        self.fixed.as_ref().map_or(Offer::NONE, Offer::of)
     }
 }

@@ -5,8 +5,8 @@ use crate::agent::Check;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, stdout_text};
 use crate::engine::models::{ModelSource, resolve};
-use crate::sandbox::ImageWish;
 use crate::text;
+use crate::tools::python::Interpreter;
 use tokio_util::sync::CancellationToken;
 
 fn good(name: &'static str, detail: impl Into<String>) -> Check {
@@ -57,43 +57,6 @@ pub async fn run(setup: &Setup, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The engine, the image and the interpreter in it.
-async fn container(setup: &Setup) -> Vec<Check> {
-    let cancel = CancellationToken::new();
-    let started = super::parts::start_sandbox(setup, ImageWish::Local, |_| {}, &cancel).await;
-    let sandbox = match started {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            let text = error.to_string();
-            let (detail, hint) = text.split_once('\n').unwrap_or((&text, ""));
-            return vec![bad("python", detail, hint.trim())];
-        }
-    };
-    let report = sandbox.report();
-    sandbox.stop().await;
-    let engine = match report.missing.as_slice() {
-        [] => good("engine", &report.engine),
-        missing => bad(
-            "engine",
-            format!("{}: no {}", report.engine, missing.join(", no ")),
-            "the engine cannot enforce this; docs/sandbox.md says what that means",
-        ),
-    };
-    let image = &report.image;
-    let digest = image.digest.as_deref().unwrap_or(&image.id);
-    let since = match &image.pinned {
-        Some(day) => format!(", pinned on {day}"),
-        None => ", not pinned".to_owned(),
-    };
-    let mut shown = good("image", format!("{}: {digest}{since}", image.name));
-    if let Some(now) = &image.moved {
-        shown.hint = Some(format!(
-            "the name stands for {now} now; `descant python --pin` takes that one"
-        ));
-    }
-    vec![engine, shown, good("python", &report.python)]
-}
-
 pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
     let mut checks = vec![good("version", env!("CARGO_PKG_VERSION"))];
     let features: Vec<&str> = [
@@ -141,4 +104,48 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
     ));
     checks.push(good("state", setup.paths.state.display().to_string()));
     checks
+}
+
+/// Python, and the shell with the way its view of the folder is made.
+async fn container(setup: &Setup) -> [Check; 2] {
+    let split = |text: &str| {
+        let (detail, hint) = text.split_once('\n').unwrap_or((text, ""));
+        (detail.to_owned(), hint.trim().to_owned())
+    };
+    let bench = match super::parts::start_sandbox(setup).await {
+        Ok(bench) => bench,
+        Err(error) => {
+            let (detail, hint) = split(&error.to_string());
+            return ["python", "shell"].map(|name| bad(name, detail.clone(), hint.clone()));
+        }
+    };
+    let python = good("python", bench.description());
+    let sandbox = bench.sandbox();
+    let shell = match sandbox.view() {
+        Ok(way) => {
+            let why = sandbox.view_note().map(split);
+            let why = why.map_or_else(String::new, |(why, _)| format!(" ({why})"));
+            let ran = sandbox
+                .run_command("true", |_| {}, &CancellationToken::new())
+                .await;
+            match ran {
+                Ok(_) => good("shell", format!("bash, /workspace as {}{why}", way.name())),
+                Err(error) => {
+                    let (detail, hint) = split(&error.to_string());
+                    bad("shell", detail, hint)
+                }
+            }
+        }
+        Err(reason) => {
+            let (detail, hint) = split(reason);
+            bad("shell", detail, hint)
+        }
+    };
+    let suggestion = super::project::suggestion(&setup.workspace, &setup.config.sandbox.image);
+    bench.stop().await;
+    let shell = Check {
+        hint: shell.hint.or(suggestion),
+        ..shell
+    };
+    [python, shell]
 }

@@ -5,20 +5,20 @@ use super::Setup;
 use super::host::Program;
 use crate::agent::{
     Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
-    ModelOptions, SandboxLoad, Words,
+    ModelOptions, Words,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
+use crate::config::ViewSetting;
 use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
-use crate::sandbox::{
-    EngineLocator, ImageProgress, ImageWish, PinFile, Sandbox, SandboxConfig, SandboxError,
-};
+use crate::sandbox::{EngineLocator, ExtraMount, SandboxConfig, SandboxError, ViewChoice};
 use crate::session::{Shelf, utc_date};
 use crate::text;
 use crate::tools::python::Interpreter;
+use crate::tools::workbench::Workbench;
 use crate::tui::{
     self,
     git::{GitProbe, GitState},
@@ -29,7 +29,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 /// Load reports that may wait; one that finds no room is superseded by the next.
 const REPORT_ROOM: usize = 16;
@@ -62,7 +61,13 @@ pub(super) fn start_agent(
         workspace: Arc::clone(&setup.workspace),
         journal,
         model_load: load_model(setup, &setup.model(), words.clone()),
-        sandbox: load_sandbox(setup, ImageWish::Local),
+        sandbox: {
+            let setup = setup.clone();
+            Box::pin(async move {
+                let bench = start_sandbox(&setup).await?;
+                Ok(Box::new(bench) as Box<dyn Interpreter>)
+            })
+        },
         model: ModelOptions {
             effort: setup.config.effort,
             effort_asked: setup.effort_asked,
@@ -146,76 +151,58 @@ pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
     }
 }
 
-/// Starts a container in the background.
-pub(super) fn load_sandbox(setup: &Setup, wish: ImageWish) -> SandboxLoad {
-    let (sender, progress) = mpsc::channel(REPORT_ROOM);
-    let setup = setup.clone();
-    let cancel = CancellationToken::new();
-    let cancelled = cancel.clone();
-    let outcome = Box::pin(async move {
-        let report = |progress| {
-            let _ = sender.try_send(progress);
-        };
-        let sandbox = start_sandbox(&setup, wish, report, &cancelled).await?;
-        Ok(Box::new(sandbox) as Box<dyn Interpreter>)
-    });
-    SandboxLoad {
-        progress,
-        cancel,
-        outcome,
-    }
-}
-
-/// The sandbox as it is configured, for the commands that need it alone.
-///
-/// # Errors
-/// When there is no engine or no image, or the container does not start.
-pub(super) async fn start_sandbox(
-    setup: &Setup,
-    wish: ImageWish,
-    progress: impl FnMut(ImageProgress) + Send,
-    cancel: &CancellationToken,
-) -> Result<Sandbox, SandboxError> {
-    if !setup.config.sandbox.enabled {
+/// The sandbox as it is configured, on the folder that is worked in.
+pub(super) async fn start_sandbox(setup: &Setup) -> Result<Workbench, SandboxError> {
+    let wanted = &setup.config.sandbox;
+    if !wanted.enabled {
         return Err(SandboxError::NoEngine {
             reason: "switched off by sandbox.enabled = false".to_owned(),
-            hint: "set it to true to offer python".to_owned(),
+            hint: "set it to true to offer python and shell".to_owned(),
         });
     }
-    if setup.config.offline && wish == ImageWish::Pull {
-        return Err(SandboxError::NoImage {
-            image: setup.config.sandbox.image.clone(),
-            hint: "--offline forbids pulling it; run without, or import it from a file".to_owned(),
+    let config = sandbox_config(setup)?;
+    let remote = config
+        .engine
+        .docker_host
+        .as_deref()
+        .is_some_and(|host| !host.starts_with("unix://") && !host.starts_with("npipe://"));
+    if setup.config.offline && remote {
+        return Err(SandboxError::NoEngine {
+            reason: "DOCKER_HOST is reached over the network, and --offline forbids that"
+                .to_owned(),
+            hint: "use a local engine, or run without --offline".to_owned(),
         });
     }
-    let config = SandboxConfig {
-        wish,
-        ..sandbox_config(setup)
-    };
-    Sandbox::start_with_progress(config, progress, cancel).await
+    Workbench::start(config, Arc::clone(&setup.workspace), wanted.allow.clone()).await
 }
 
-fn sandbox_config(setup: &Setup) -> SandboxConfig {
+fn sandbox_config(setup: &Setup) -> Result<SandboxConfig, SandboxError> {
     let wanted = &setup.config.sandbox;
-    SandboxConfig {
+    let engine = EngineLocator::from_env();
+    let mounts = wanted.mounts.iter().map(|entry| {
+        ExtraMount::parse(entry, engine.home.as_deref()).map_err(|reason| SandboxError::Mount {
+            mount: entry.clone(),
+            reason,
+        })
+    });
+    Ok(SandboxConfig {
+        mounts: mounts.collect::<Result<_, _>>()?,
+        view: match wanted.view {
+            ViewSetting::Auto => ViewChoice::Auto,
+            ViewSetting::Overlay => ViewChoice::Overlay,
+            ViewSetting::Copy => ViewChoice::Copy,
+            ViewSetting::ReadOnly => ViewChoice::ReadOnly,
+        },
+        shell_timeout: Duration::from_secs(wanted.shell_timeout_s),
+        disk: wanted.disk_mib << 20,
         image: wanted.image.clone(),
         memory: wanted.memory_mib << 20,
         pids: wanted.pids,
         cpus: wanted.cpus,
         timeout: Duration::from_secs(wanted.timeout_s),
         output_limit: wanted.output_kib << 10,
-        pins: Some(PinFile {
-            path: setup.paths.state.join("sandbox-images.json"),
-            today: utc_date(SystemTime::now()),
-        }),
-        ..SandboxConfig::new(
-            setup.workspace.root().to_owned(),
-            EngineLocator {
-                local_only: setup.config.offline,
-                ..EngineLocator::from_env()
-            },
-        )
-    }
+        ..SandboxConfig::new(setup.workspace.root().to_owned(), engine)
+    })
 }
 
 /// AGENTS.md at the root. One that cannot be used is named on stderr, never silently left out.

@@ -139,6 +139,13 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
         ),
         ("sandbox.timeout_s", sandbox.timeout_s, 1, 86_400),
         ("sandbox.output_kib", sandbox.output_kib as u64, 1, 16_384),
+        (
+            "sandbox.shell_timeout_s",
+            sandbox.shell_timeout_s,
+            1,
+            86_400,
+        ),
+        ("sandbox.disk_mib", sandbox.disk_mib, 16, 1 << 24),
         ("journal.max_mib", config.journal.max_mib, 0, 1 << 30),
         (
             "journal.max_age_days",
@@ -185,7 +192,16 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
 /// true and false, the rest is TOML.
 fn scalar(key: &str, text: &str) -> Value {
     let bare = || Value::String(text.trim_matches(['"', '\'']).to_owned());
-    if ["model", "effort", "theme", "sandbox.image", "ui.notify"].contains(&key) {
+    if [
+        "model",
+        "effort",
+        "theme",
+        "sandbox.image",
+        "sandbox.view",
+        "ui.notify",
+    ]
+    .contains(&key)
+    {
         return bare();
     }
     let switches = [
@@ -379,8 +395,34 @@ mod tests {
     #[test]
     fn every_key_of_the_table_can_be_set_and_no_other_exists() {
         let values = [
-            "'x'", "'low'", "'dark'", "4096", "10", "true", "0.5", "0.5", "0.5", "1", "false",
-            "'i'", "64", "16", "1.0", "5", "8", "true", "false", "bell", "true", "0", "30",
+            "'x'",
+            "'low'",
+            "'dark'",
+            "4096",
+            "10",
+            "true",
+            "0.5",
+            "0.5",
+            "0.5",
+            "1",
+            "false",
+            "'i'",
+            "64",
+            "16",
+            "1.0",
+            "5",
+            "8",
+            "60",
+            "64",
+            "copy",
+            "['.env']",
+            "['/a:/b']",
+            "true",
+            "false",
+            "bell",
+            "true",
+            "0",
+            "30",
         ];
         assert_eq!(values.len(), KEYS.len());
         for ((key, _), value) in KEYS.iter().zip(values) {

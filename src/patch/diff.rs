@@ -3,6 +3,7 @@
 //! Myers by `similar`, three lines of context, merged where git merges. The text comes from the images'
 //! bytes, never from the display lines of a [`Hunk`], so that line endings and missing newlines survive.
 
+use super::encoding::Encoding;
 use super::text::{LineChange, byte_lines};
 use super::{ChangeKind, FilePlan, Hunk, HunkId, HunkLine, LineKind, Plan};
 use rustc_hash::FxHashMap;
@@ -264,6 +265,18 @@ fn write_file(out: &mut Vec<u8>, file: &FilePlan) {
             &new_name
         };
         head.push_str(&format!("--- {old}{}\n+++ {new}{}\n", tab(old), tab(new)));
+    }
+    if file.encoding == Encoding::Binary {
+        let side = |there: bool, name: &str| {
+            if there {
+                name.to_owned()
+            } else {
+                "/dev/null".to_owned()
+            }
+        };
+        let old = side(file.kind != ChangeKind::Add, &old_name);
+        let new = side(file.kind != ChangeKind::Delete, &new_name);
+        head.push_str(&format!("Binary files {old} and {new} differ\n"));
     }
     out.extend_from_slice(head.as_bytes());
     let (old, new) = images(file);

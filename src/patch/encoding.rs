@@ -18,6 +18,8 @@ pub enum Encoding {
     Utf16Be,
     /// Latin-1 and its superset; every byte is a character.
     Windows1252,
+    /// No text: the image is the file's bytes, and the file is taken or left as a whole.
+    Binary,
 }
 
 /// A character that the file's encoding has no bytes for.
@@ -42,6 +44,7 @@ impl Encoding {
             Self::Utf16Le => "UTF-16 LE",
             Self::Utf16Be => "UTF-16 BE",
             Self::Windows1252 => "Windows-1252",
+            Self::Binary => "binary",
         }
     }
 
@@ -54,7 +57,7 @@ impl Encoding {
                 .collect()
         };
         match self {
-            Self::Utf8 => Ok(image),
+            Self::Utf8 | Self::Binary => Ok(image),
             Self::Utf16Le => Ok(units(u16::to_le_bytes)),
             Self::Utf16Be => Ok(units(u16::to_be_bytes)),
             Self::Windows1252 => windows_1252(&String::from_utf8_lossy(&image)),
@@ -176,6 +179,7 @@ fn decoded(encoding: Encoding, bytes: &[u8]) -> Option<Cow<'_, str>> {
         Encoding::Windows1252 => {
             encoding_rs::WINDOWS_1252.decode_without_bom_handling_and_without_replacement(bytes)
         }
+        Encoding::Binary => None,
     }
 }
 

@@ -212,7 +212,7 @@ fn updated(
 }
 
 /// The file's mode with the executable bits of `asked`: executable for whoever may read it, or for nobody.
-fn with_executable(mode: u32, asked: u32) -> u32 {
+pub(crate) fn with_executable(mode: u32, asked: u32) -> u32 {
     if asked & 0o111 == 0 {
         mode & !0o111
     } else {

@@ -113,6 +113,12 @@ pub fn selected(plan: &Plan, decisions: &Decisions) -> Result<Vec<Vec<u8>>, Sele
     for ((result, at), (old, _)) in results.iter_mut().zip(reached).zip(&images) {
         extend(result, old.get(at..));
     }
+    // What has no hunks has its new bytes, or not, by the word on the file.
+    for (index, (result, file)) in results.iter_mut().zip(&plan.files).enumerate() {
+        if file.hunks.is_empty() && file.pre != file.post && decisions.accepts_file(index, file) {
+            *result = file.post.clone().unwrap_or_default();
+        }
+    }
     Ok(results)
 }
 

@@ -1,4 +1,4 @@
-//! One container's life: create, attach, start, remove, and the sweep of what dead sessions left.
+//! One container's life: image, create, attach, start, remove, and the sweep of what dead sessions left.
 //!
 //! Every step has a time limit of its own, because an engine that hangs must not take the session with it.
 
@@ -8,22 +8,26 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
+use bollard::models::Mount;
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptions, InspectContainerOptions,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder,
+    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions,
 };
+use futures_util::StreamExt;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use super::image::{self, Image, ImageProgress};
 use super::kernel::Kernel;
 use super::locate::Engine;
 use super::owner::{OWNER_LABEL, Owner, SESSION_LABEL};
 use super::request::{self, ContainerUser, Mapping};
-use super::{Report, SandboxConfig, SandboxError};
+use super::shell::Shell;
+use super::{SandboxConfig, SandboxError, view};
 
 /// The sweep, the leftovers of others' crashes, is not worth a longer wait at the start.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// A pull that says nothing for this long has stalled.
+const PULL_SILENCE: Duration = Duration::from_secs(120);
 
 /// Awaits one step; an engine that does not answer in time is an engine error like any other.
 pub(super) async fn step<T>(
@@ -43,22 +47,22 @@ pub(super) async fn step<T>(
 /// What was found out once about engine and image, for every container of the session.
 pub(super) struct Facts {
     engine: String,
-    /// Where it listens, and what it speaks.
-    place: String,
-    image: Image,
-    user: ContainerUser,
+    image: String,
+    pub(super) image_id: String,
+    pub(super) user: ContainerUser,
     cpus: f64,
     /// Limits that this engine cannot enforce.
     missing: Vec<&'static str>,
-    session: String,
+    pub(super) session: String,
+    /// All of the container's mounts.
+    pub(super) mounts: Vec<Mount>,
 }
 
 impl Facts {
     pub(super) async fn gather(
         engine: &Engine,
         config: &SandboxConfig,
-        progress: &mut (dyn FnMut(ImageProgress) + Send),
-        cancel: &CancellationToken,
+        progress: impl FnMut(&str) + Send,
     ) -> Result<Self, SandboxError> {
         let docker = &engine.docker;
         let info = step(
@@ -83,8 +87,8 @@ impl Facts {
         ];
         Ok(Self {
             engine: engine.name.clone(),
-            place: engine.place(),
-            image: image::resolve(engine, config, progress, cancel).await?,
+            image: config.image.clone(),
+            image_id: image_id(docker, config, progress).await?,
             user: request::container_user(mapping, request::host_user(), owner),
             cpus: info
                 .ncpu
@@ -96,21 +100,86 @@ impl Facts {
                 .map(|(_, name)| *name)
                 .collect(),
             session: hex::encode(rand::random::<[u8; 8]>()),
+            mounts: Vec::new(),
         })
     }
 
-    pub(super) fn report(&self, container: &Container) -> Report {
-        let mut missing = self.missing.clone();
-        if !container.filtered() {
-            missing.push("filter of io_uring (the image's Python has no ctypes, or the processor is another)");
+    pub(super) fn description(&self, python: &str) -> String {
+        let mut text = format!("{}, python {python} ({})", self.engine, self.image);
+        if !self.missing.is_empty() {
+            text.push_str(&format!(", no {}", self.missing.join(", no ")));
         }
-        Report {
-            engine: format!("{}, {}", self.engine, self.place),
-            name: self.engine.clone(),
-            image: self.image.clone(),
-            python: container.python().to_owned(),
-            missing,
-            session: self.session.clone(),
+        text
+    }
+}
+
+/// The id the image's name stands for; pulled first where that is allowed.
+async fn image_id(
+    docker: &Docker,
+    config: &SandboxConfig,
+    progress: impl FnMut(&str) + Send,
+) -> Result<String, SandboxError> {
+    const LOOKING: &str = "looking for the image";
+    let image = &config.image;
+    match step(LOOKING, config.engine_timeout, docker.inspect_image(image)).await {
+        Ok(found) => return Ok(found.id.unwrap_or_else(|| image.clone())),
+        Err(SandboxError::Engine {
+            source:
+                Error::DockerResponseServerError {
+                    status_code: 404, ..
+                },
+            ..
+        }) => {}
+        Err(other) => return Err(other),
+    }
+    if !config.pull {
+        return Err(SandboxError::NoImage {
+            image: image.clone(),
+            hint: format!("get it with `docker pull {image}`"),
+        });
+    }
+    pull(docker, image, progress).await?;
+    let found = step(LOOKING, config.engine_timeout, docker.inspect_image(image)).await?;
+    Ok(found.id.unwrap_or_else(|| image.clone()))
+}
+
+async fn pull(
+    docker: &Docker,
+    image: &str,
+    mut progress: impl FnMut(&str) + Send,
+) -> Result<(), SandboxError> {
+    const PULLING: &str = "pulling the image";
+    // Without a tag the engine would fetch every one there is.
+    let last = image.rsplit('/').next().unwrap_or(image);
+    let reference = if last.contains([':', '@']) {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    };
+    let options = CreateImageOptionsBuilder::default()
+        .from_image(&reference)
+        .build();
+    let mut steps = docker.create_image(Some(options), None, None);
+    loop {
+        let step = match timeout(PULL_SILENCE, steps.next()).await {
+            Ok(Some(step)) => step,
+            Ok(None) => return Ok(()),
+            Err(_elapsed) => Err(Error::RequestTimeoutError),
+        };
+        let step = step.map_err(|source| SandboxError::Engine {
+            doing: PULLING,
+            source,
+        })?;
+        let detail = step.progress_detail.unwrap_or_default();
+        let status = step.status.unwrap_or_default();
+        match (detail.current, detail.total) {
+            (Some(current), Some(total)) if total > 0 => {
+                progress(&format!(
+                    "{image}: {status} {}%",
+                    current.saturating_mul(100) / total
+                ));
+            }
+            _ => progress(&format!("{image}: {status}")),
         }
     }
 }
@@ -145,6 +214,8 @@ impl Drop for Made {
 pub(super) struct Container {
     made: Made,
     pub(super) kernel: Kernel,
+    /// Started with the first command.
+    pub(super) shell: Option<Shell>,
 }
 
 impl Container {
@@ -158,8 +229,9 @@ impl Container {
             (OWNER_LABEL.to_owned(), owner.label()),
             (SESSION_LABEL.to_owned(), facts.session.clone()),
         ]);
-        let body =
-            request::create_request(config, &facts.image.id, &facts.user, facts.cpus, labels);
+        let mounts = facts.mounts.clone();
+        let (image, user) = (&facts.image_id, &facts.user);
+        let body = request::create_request(config, image, user, facts.cpus, labels, mounts);
         let created = step(
             "creating the container",
             config.engine_timeout,
@@ -172,13 +244,11 @@ impl Container {
             limit: config.engine_timeout,
         };
         match Self::open(docker, &created.id, config.engine_timeout).await {
-            Ok(kernel) => match kernel.unconfined(config.network) {
-                None => Ok(Self { made, kernel }),
-                Some(what) => {
-                    made.remove().await;
-                    Err(SandboxError::Unconfined { what })
-                }
-            },
+            Ok(kernel) => Ok(Self {
+                made,
+                kernel,
+                shell: None,
+            }),
             Err(error) => {
                 made.remove().await;
                 Err(error)
@@ -211,17 +281,33 @@ impl Container {
             .map_err(|gone| SandboxError::Kernel(gone.to_string()))
     }
 
-    pub(super) fn filtered(&self) -> bool {
-        self.kernel.filtered()
+    pub(super) fn id(&self) -> &str {
+        self.made.id.as_deref().unwrap_or_default()
     }
 
     pub(super) fn python(&self) -> &str {
         &self.kernel.python
     }
 
+    /// Whether the engine says that it runs.
+    pub(super) async fn runs(&mut self) -> bool {
+        let inspect = self
+            .made
+            .docker
+            .inspect_container(self.id(), None::<InspectContainerOptions>);
+        match timeout(self.made.limit, inspect).await {
+            Ok(Ok(found)) => found.state.and_then(|state| state.running) == Some(true),
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
     /// Removes it, running or not, and says whether it had run out of memory, as far as can still be known.
     pub(super) async fn remove(self) -> bool {
-        let Self { made, kernel } = self;
+        let Self {
+            made,
+            kernel,
+            shell,
+        } = self;
         let id = made.id.clone().unwrap_or_default();
         let inspect = made
             .docker
@@ -233,14 +319,14 @@ impl Container {
                 .unwrap_or(false),
             Ok(Err(_)) | Err(_) => false,
         };
-        drop(kernel);
+        drop((kernel, shell));
         made.remove().await;
         memory
     }
 }
 
 /// Removes a container by force and waits until it is gone; one that is gone already is fine.
-async fn remove(docker: &Docker, id: &str, limit: Duration) {
+pub(super) async fn remove(docker: &Docker, id: &str, limit: Duration) {
     let options = RemoveContainerOptionsBuilder::default()
         .force(true)
         .v(true)
@@ -281,7 +367,7 @@ async fn remove(docker: &Docker, id: &str, limit: Duration) {
     }
 }
 
-/// Removes the containers of this user's sessions that died without removing theirs. Failing to is no reason not
+/// Removes the containers and volumes of this user's sessions that died without removing theirs. Failing to is no reason not
 /// to start.
 pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner, limit: Duration) {
     let sweep = async {
@@ -301,7 +387,7 @@ pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner, limit: Dura
                 remove(docker, id, limit).await;
             }
         }
-        Ok::<(), Error>(())
+        view::remove_leftovers(docker, owner).await
     };
     match timeout(SWEEP_TIMEOUT.min(limit), sweep).await {
         Ok(Ok(())) => {}

@@ -12,10 +12,10 @@ use bollard::models::{
 
 use super::{EngineLocator, SandboxConfig, SandboxError};
 
-/// Where the repository is, read-only, inside the container.
+/// Where the repository, or the view of it, is inside the container.
 pub const WORKSPACE: &str = "/workspace";
 
-const SUPERVISOR: &str = concat!(include_str!("seccomp.py"), include_str!("supervisor.py"));
+const SUPERVISOR: &str = include_str!("supervisor.py");
 
 /// Who the container's processes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,14 +131,33 @@ pub(super) fn check_workspace(
     Ok(())
 }
 
+/// A file or folder of this machine, as it is, and nothing mounted below it.
+pub(super) fn read_only_mount(source: &Path, target: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.to_string_lossy().into_owned()),
+        target: Some(target.to_owned()),
+        read_only: Some(true),
+        bind_options: Some(MountBindOptions {
+            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+            // A read-only bind of old engines leaves mounts below it writable.
+            non_recursive: Some(true),
+            ..MountBindOptions::default()
+        }),
+        ..Mount::default()
+    }
+}
+
 /// The request for one container. `image` is the id the image's name stood for when the session began, so that a tag
-/// moved meanwhile changes nothing; `cpus` what the engine can give of what the configuration asks.
+/// moved meanwhile changes nothing; `cpus` what the engine can give of what the configuration asks; `mounts` the view
+/// of the work tree, or [`read_only_mount`] of it, and what the user named beside it.
 pub fn create_request(
     config: &SandboxConfig,
     image: &str,
     user: &ContainerUser,
     cpus: f64,
     labels: HashMap<String, String>,
+    mounts: Vec<Mount>,
 ) -> ContainerCreateBody {
     let memory = i64::try_from(config.memory).unwrap_or(i64::MAX);
     let ulimit = |name: &str, most: i64| ResourcesUlimits {
@@ -164,7 +183,7 @@ pub fn create_request(
         hostname: Some("sandbox".to_owned()),
         user: Some(user.user.clone()),
         env: Some(Vec::new()),
-        network_disabled: Some(!config.network),
+        network_disabled: Some(true),
         // Standard input ends when Descant's connection does, and the supervisor leaves with it.
         open_stdin: Some(true),
         stdin_once: Some(true),
@@ -180,7 +199,7 @@ pub fn create_request(
         host_config: Some(HostConfig {
             auto_remove: Some(true),
             init: Some(true),
-            network_mode: Some(if config.network { "bridge" } else { "none" }.to_owned()),
+            network_mode: Some("none".to_owned()),
             ipc_mode: Some("private".to_owned()),
             cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
             userns_mode: user.userns.clone(),
@@ -195,19 +214,7 @@ pub fn create_request(
                 ("/mnt/data".to_owned(), tmpfs(config.memory / 4)),
             ])),
             shm_size: Some(16 << 20),
-            mounts: Some(vec![Mount {
-                typ: Some(MountType::BIND),
-                source: Some(config.workspace.to_string_lossy().into_owned()),
-                target: Some(WORKSPACE.to_owned()),
-                read_only: Some(true),
-                bind_options: Some(MountBindOptions {
-                    propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
-                    // A read-only bind of old engines leaves mounts below it writable.
-                    non_recursive: Some(true),
-                    ..MountBindOptions::default()
-                }),
-                ..Mount::default()
-            }]),
+            mounts: Some(mounts),
             memory: Some(memory),
             memory_swap: Some(memory),
             nano_cpus: Some((config.cpus.min(cpus).max(0.01) * 1e9) as i64),

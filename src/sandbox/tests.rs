@@ -15,7 +15,16 @@ fn config() -> SandboxConfig {
 fn request(config: &SandboxConfig, cpus: f64) -> Value {
     let user = container_user(Mapping::Same, (1000, 1001), None);
     let labels = HashMap::from([("dev.descant.owner".to_owned(), "somebody".to_owned())]);
-    serde_json::to_value(create_request(config, "sha256:abc", &user, cpus, labels)).unwrap()
+    let mounts = vec![request::read_only_mount(&config.workspace, WORKSPACE)];
+    serde_json::to_value(create_request(
+        config,
+        "sha256:abc",
+        &user,
+        cpus,
+        labels,
+        mounts,
+    ))
+    .unwrap()
 }
 
 #[test]
@@ -140,7 +149,7 @@ fn a_folder_that_holds_more_than_a_repository_is_not_mounted() {
     let engine = EngineLocator {
         home: Some(home.path().to_owned()),
         runtime_dir: Some(run.clone()),
-        ..EngineLocator::default()
+        docker_host: None,
     };
     let reason = |workspace: &Path| match check_workspace(workspace, &engine, &Some(socket.clone()))
     {

@@ -1,7 +1,7 @@
 //! Reading records back: everything that is whole, and a warning for what is not.
 
 use super::folder::io_error;
-use super::{Head, Lines, Record, SessionError, State, VERSION, parse_line};
+use super::{Head, Record, SessionError, State, Unread, VERSION};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -25,29 +25,7 @@ impl Loaded {
 /// Reads a record whole. A line that is not valid is left out with a warning; only a file without a valid
 /// first line is an error.
 pub fn load(path: &Path) -> Result<Loaded, SessionError> {
-    let bytes = fs::read(path).map_err(|error| io_error("read", path, error))?;
-    let mut lines = Lines::of(&bytes);
-    let head = parse_head(path, lines.next().unwrap_or_default())?;
-    let mut loaded = Loaded {
-        head,
-        records: Vec::new(),
-        warnings: Vec::new(),
-    };
-    for (index, line) in lines.enumerate() {
-        if line.is_empty() {
-            continue;
-        }
-        let (records, whole) = parse_line(line);
-        loaded.records.extend(records);
-        if !whole {
-            loaded.warnings.push(format!(
-                "{}: line {} is damaged and was left out",
-                path.display(),
-                index + 2
-            ));
-        }
-    }
-    Ok(loaded)
+    Unread::read(path)?.load()
 }
 
 pub(super) fn parse_head(path: &Path, line: &[u8]) -> Result<Head, SessionError> {

@@ -41,7 +41,8 @@ fn resume(path: &Path) -> Result<(Writer, Loaded), SessionError> {
         model: "demo".into(),
         branch: None,
     };
-    std::sync::Arc::new(shelf).resume(path)
+    let (writer, unread) = std::sync::Arc::new(shelf).resume(path)?;
+    Ok((writer, unread.load()?))
 }
 
 fn items(path: &Path) -> Vec<Item> {

@@ -1,8 +1,8 @@
 //! Appending to a record.
 
 use super::folder::{self, io_error};
-use super::read::{Loaded, head, load};
-use super::{Head, Record, SessionError, SessionId, VERSION};
+use super::read::head;
+use super::{Head, Record, SessionError, SessionId, Unread, VERSION};
 use std::fs::{File, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -59,12 +59,12 @@ impl Shelf {
     }
 
     /// A record to be continued, and what it holds. One that another process writes is [`SessionError::InUse`].
-    pub fn resume(self: &Arc<Self>, path: &Path) -> Result<(Writer, Loaded), SessionError> {
+    pub fn resume(self: &Arc<Self>, path: &Path) -> Result<(Writer, Unread), SessionError> {
         let head = head(path)?;
         let mut file = folder::open_file(path)?;
         lock(&file, &head.id, path)?;
         // Under the lock: what is read is what will be continued.
-        let loaded = load(path)?;
+        let unread = Unread::read(path)?;
         let torn = !ends_with_newline(&mut file).map_err(|error| io_error("read", path, error))?;
         let writer = Writer {
             shelf: Arc::clone(self),
@@ -73,7 +73,7 @@ impl Shelf {
             file: Some(file),
             torn,
         };
-        Ok((writer, loaded))
+        Ok((writer, unread))
     }
 
     /// A new record that begins with all of another, and names it as its parent.

@@ -3,9 +3,9 @@
 //! Running it is the sandbox's; [`Interpreter`] is the part of it that a turn needs, so that tests can
 //! script one.
 
+use super::shell::Shell;
 use super::{arguments, cap};
-use crate::sandbox::{CellExit, CellResult, Sandbox, SandboxError};
-use futures_util::FutureExt;
+use crate::sandbox::{CellExit, CellResult, SandboxError};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
@@ -20,37 +20,12 @@ pub trait Interpreter: Send + Sync {
         output: Box<dyn FnMut(&str) + Send + 'a>,
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<CellResult, SandboxError>>;
-    /// Gives the code a network, or takes it away, from the next cell on.
-    fn set_network(&self, on: bool) -> BoxFuture<'_, ()>;
+    /// The shell beside it, where the container has a view of the work tree that it may change.
+    fn shell(&self) -> Option<&dyn Shell> {
+        None
+    }
     /// Ends it and leaves nothing behind.
     fn stop(&self) -> BoxFuture<'_, ()>;
-}
-
-impl Interpreter for Sandbox {
-    fn description(&self) -> &str {
-        Sandbox::description(self)
-    }
-
-    fn run<'a>(
-        &'a self,
-        code: &'a str,
-        mut output: Box<dyn FnMut(&str) + Send + 'a>,
-        cancel: &'a CancellationToken,
-    ) -> BoxFuture<'a, Result<CellResult, SandboxError>> {
-        async move {
-            self.run_python(code, move |text: &str| output(text), cancel)
-                .await
-        }
-        .boxed()
-    }
-
-    fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
-        Sandbox::set_network(self, on).boxed()
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        Sandbox::stop(self).boxed()
-    }
 }
 
 /// The code of a call: the message as it is; or the one string of a JSON object or string, as models

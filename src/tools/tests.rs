@@ -340,7 +340,8 @@ fn recipients_mean_tools() {
         ("functions.", None),
         ("", None),
         ("assistant", None),
-        ("functions.shell", None),
+        ("functions.shell<|channel|>commentary", Some(Tool::Shell)),
+        ("shell", Some(Tool::Shell)),
     ] {
         assert_eq!(Tool::from_recipient(recipient), tool, "{recipient}");
     }
@@ -349,7 +350,7 @@ fn recipients_mean_tools() {
 
 #[test]
 fn every_function_offered_is_a_tool() {
-    for function in functions() {
+    for function in functions(true) {
         assert!(
             Tool::from_recipient(&function.name).is_some_and(|tool| tool.name() == function.name)
         );

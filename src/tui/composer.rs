@@ -5,7 +5,7 @@
 //! I/O and reads no keys but those that write; what other keys mean is in [`crate::tui::update`].
 
 mod buffer;
-pub(super) mod files;
+pub mod files;
 pub(super) mod history;
 mod mentions;
 mod paste;

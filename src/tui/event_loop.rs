@@ -11,7 +11,7 @@ use crate::agent::{AgentCommand, AgentEvent};
 use crate::config::UiSettings;
 use crate::tui::composer::OFFERED;
 use crate::tui::composer::files;
-use crate::tui::composer::history;
+use crate::tui::composer::history::History;
 use crate::tui::copying::Copied;
 use crate::tui::git::GitProbe;
 use crate::tui::model::{Dirty, Effect, Model, Msg};
@@ -47,7 +47,7 @@ pub const LAYOUT_FILE: &str = "layout.json";
 const FAREWELL: Duration = Duration::from_millis(500);
 
 pub struct Options {
-    pub history_file: Option<PathBuf>,
+    pub history: Option<History>,
     /// The folder of `config.toml`.
     pub config: PathBuf,
     pub editor: String,
@@ -140,10 +140,10 @@ pub async fn run(
         }
         None => Input::direct(),
     };
-    let writer = options.history_file.map(|path| {
+    let writer = options.history.map(|history| {
         let (sender, receiver) = mpsc::channel(HISTORY_QUEUE);
         this.history = Some(sender);
-        tokio::spawn(keep_history(path, receiver, reply.clone()))
+        tokio::spawn(keep_history(history, receiver, reply.clone()))
     });
     for effect in options.first {
         this.effect(effect)?;
@@ -412,16 +412,16 @@ impl Loop {
 
 /// Loads the history once, then appends what is sent, in order.
 async fn keep_history(
-    path: PathBuf,
+    history: History,
     mut entries: mpsc::Receiver<String>,
     reply: mpsc::Sender<Msg>,
 ) {
-    let shown = path.display().to_string();
+    let shown = history.path.display().to_string();
     let warn = |what: &str, error: std::io::Error| {
         Msg::Warning(format!("the history {shown} cannot be {what}: {error}"))
     };
-    let from = path.clone();
-    match tokio::task::spawn_blocking(move || history::load(&from)).await {
+    let from = history.clone();
+    match tokio::task::spawn_blocking(move || from.load()).await {
         Ok(Ok(older)) => {
             let _ = reply.send(Msg::History(older)).await;
         }
@@ -432,8 +432,8 @@ async fn keep_history(
     }
     let mut warned = false;
     while let Some(entry) = entries.recv().await {
-        let to = path.clone();
-        match tokio::task::spawn_blocking(move || history::append(&to, &entry)).await {
+        let to = history.clone();
+        match tokio::task::spawn_blocking(move || to.append(entry)).await {
             Ok(Err(error)) if !warned => {
                 warned = true;
                 let _ = reply.send(warn("written", error)).await;

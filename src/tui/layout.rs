@@ -125,6 +125,23 @@ fn column(area: &mut Rect, edge: Edge) -> Rect {
 }
 
 pub fn areas(model: &Model) -> Areas {
+    let mut out = rooms(model);
+    let lower = |area: &mut Rect, lead: u16| {
+        let lead = lead.min(area.height);
+        area.y += lead;
+        area.height -= lead;
+    };
+    for area in [&mut out.conversation, &mut out.conversation_marks] {
+        lower(area, model.conversation.lead);
+    }
+    for area in [&mut out.reasoning, &mut out.reasoning_marks] {
+        lower(area, model.reasoning.lead);
+    }
+    out
+}
+
+/// The same, where every pane has all of its rows.
+pub fn rooms(model: &Model) -> Areas {
     let (width, height) = model.size;
     let mut out = Areas::default();
     let mut bottom = height;

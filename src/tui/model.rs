@@ -258,6 +258,8 @@ pub struct Look {
     pub unfocused: bool,
     /// A word to the user in the status bar, until the next key.
     pub said: Option<String>,
+    /// The terminal draws joined emoji as one sign.
+    pub joined: bool,
     /// The terminal's character set has no other signs.
     pub ascii: bool,
 }

@@ -5,6 +5,7 @@
 //! behind what is on screen in `shown`, so that a click can be understood without it.
 
 mod cache;
+mod kept;
 mod rows;
 mod search;
 pub(super) mod select;
@@ -12,7 +13,7 @@ mod settle;
 pub(super) mod split;
 
 pub use crate::tui::render::wrap::Row;
-pub use cache::PaneCache;
+pub use kept::PaneCache;
 pub use rows::{Style, plain};
 pub use search::{Hit, Marked, Search};
 pub use settle::{Held, Room};
@@ -86,6 +87,11 @@ pub struct Pane {
     /// [`Transcript::revision`] when the end was last on screen.
     pub seen: u64,
     pub search: Option<Search>,
+    /// What was said earlier is still to come, or came, above: what there is stands at the bottom, so that it stays
+    /// in its place.
+    pub from_below: bool,
+    /// Rows left empty above the first one for that, as settled.
+    pub lead: u16,
 }
 
 impl Pane {
@@ -152,6 +158,22 @@ impl Pane {
     pub fn begin_search(&mut self) {
         let from = self.shown.first().map_or(0, |at| at.cell);
         self.search = Some(Search::new(self.scroll, from));
+    }
+
+    /// Puts what was said earlier above the rest; what is on screen stays there.
+    pub fn prepend(&mut self, earlier: Transcript, turns: u32) -> usize {
+        let by = self.transcript.prepend(earlier, turns);
+        if let Scroll::Anchored { cell, .. } = &mut self.scroll {
+            *cell += by;
+        }
+        let rows = self.shown.iter_mut().chain(&mut self.goal);
+        rows.for_each(|at| at.cell += by);
+        let items = self.selected.iter_mut().chain(&mut self.linked);
+        items.for_each(|at| *at += by);
+        if let Some(search) = &mut self.search {
+            search.moved(by);
+        }
+        by
     }
 
     /// Nothing of what was there is left.

@@ -25,7 +25,6 @@ pub enum Subject {
     Palette,
     Effort,
     Approvals,
-    Sandbox,
     Model,
     /// The rows are the code blocks of this cell, by number.
     Code {

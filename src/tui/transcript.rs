@@ -16,7 +16,7 @@ use crate::agent::ToolStatus;
 use crate::conversation::CallId;
 use crate::patch::v4a::Stream;
 use crate::patch::{Decisions, Plan};
-use crate::text;
+use crate::text::{self, Prose};
 use crate::tui::render::ansi::Output;
 use std::time::Duration;
 
@@ -33,8 +33,12 @@ pub struct Transcript {
     pub generation: u64,
     /// Counts what was added, so that a pane that does not follow can tell that there is news.
     pub revision: u64,
+    /// Cells that were put before the others since it was emptied.
+    pub earlier: usize,
     /// What new cells belong to.
     pub now: Moment,
+    /// Of the message that streams.
+    prose: Prose,
 }
 
 #[derive(Debug)]
@@ -47,7 +51,7 @@ pub struct Cell {
     pub unfolded: Option<bool>,
     /// Its turn is folded: it takes no row.
     pub hidden: bool,
-    /// What copying gives, where what is shown lacks something (tabs, joiners).
+    /// What copying gives, where what is shown lacks something (joiners that shape nothing).
     pub exact: Option<Box<str>>,
 }
 
@@ -155,6 +159,20 @@ impl Transcript {
     pub fn clear(&mut self) {
         self.cells.clear();
         self.generation += 1;
+        self.earlier = 0;
+    }
+
+    /// Puts what was said earlier, in so many turns, before the rest; that is no news. How many cells it was.
+    pub fn prepend(&mut self, mut earlier: Transcript, turns: u32) -> usize {
+        let count = earlier.cells.len();
+        self.now.turn += turns;
+        for cell in &mut self.cells {
+            cell.moment.turn += turns;
+        }
+        earlier.cells.append(&mut self.cells);
+        self.cells = earlier.cells;
+        self.earlier += count;
+        count
     }
 
     pub fn push(&mut self, body: Body) {
@@ -188,24 +206,37 @@ impl Transcript {
     }
 
     pub fn answer_delta(&mut self, delta: &str) {
-        let delta = text::prose(delta);
         self.revision += 1;
+        let mut prose = std::mem::take(&mut self.prose);
         match self.streaming().map(|c| &mut c.body) {
-            Some(Body::Answer { text, open: true }) => text.push_str(&delta),
-            _ => self.push(Body::Answer {
-                text: delta.into_owned(),
-                open: true,
-            }),
+            Some(Body::Answer { text, open: true }) => {
+                let more = prose.take(text, delta);
+                text.push_str(&more);
+            }
+            _ => {
+                prose = Prose::default();
+                let text = prose.take("", delta);
+                self.push(Body::Answer { text, open: true });
+            }
         }
+        self.prose = prose;
     }
 
     pub fn reasoning_delta(&mut self, delta: &str) {
-        let delta = text::prose(delta);
         self.revision += 1;
+        let mut prose = std::mem::take(&mut self.prose);
         match self.streaming().map(|c| &mut c.body) {
-            Some(Body::Reasoning { text, open: true }) => text.push_str(&delta),
-            _ => self.push_reasoning(delta.into_owned(), true),
+            Some(Body::Reasoning { text, open: true }) => {
+                let more = prose.take(text, delta);
+                text.push_str(&more);
+            }
+            _ => {
+                prose = Prose::default();
+                let text = prose.take("", delta);
+                self.push_reasoning(text, true);
+            }
         }
+        self.prose = prose;
     }
 
     /// Into a turn that the user folded it goes folded.

@@ -15,7 +15,6 @@ mod panes;
 mod past;
 pub mod picker;
 mod review;
-pub(super) mod sandbox;
 mod search;
 mod shell;
 

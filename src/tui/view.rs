@@ -18,7 +18,7 @@ use crate::tui::overlay::Overlay;
 use crate::tui::pane::select::{self, Selection};
 use crate::tui::pane::{PaneCache, Room, Search, Side, Style};
 use crate::tui::picker::Subject;
-use crate::tui::render::glyphs;
+use crate::tui::render::{clusters, glyphs};
 use crate::tui::terminal::links::Links;
 use crate::tui::theme::{self, Theme};
 use ratatui::Frame;
@@ -61,12 +61,13 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
         return;
     }
     select::scroll_on(model);
-    let areas = layout::areas(model);
+    let areas = layout::rooms(model);
     let style = |area: Rect| Style {
         theme: &model.theme,
         grammars: model.colouring.grammars(),
         columns: area.width.max(1),
         unfolded: model.look.unfolded,
+        joined: model.look.joined,
     };
     let grows = model.running.is_some() || model.shell.is_some();
     let room = |area: Rect| Room {
@@ -135,7 +136,6 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
             Subject::Palette
             | Subject::Effort
             | Subject::Approvals
-            | Subject::Sandbox
             | Subject::Model
             | Subject::Code { .. }
             | Subject::Sessions { .. }
@@ -154,6 +154,8 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
     theme::paint(&model.theme, frame.buffer_mut());
     if model.look.ascii {
         glyphs::to_ascii(frame.buffer_mut());
+    } else {
+        clusters::settle(frame.buffer_mut(), model.look.joined);
     }
 }
 

@@ -107,6 +107,12 @@ impl Workspace {
         git2::Repository::open_ext(&self.root, git2::RepositoryOpenFlags::NO_SEARCH, none).ok()
     }
 
+    /// Whether a folder is one of git's own, whatever its name: a separate git directory in the tree.
+    pub(super) fn is_git_dir(&self, path: &str) -> bool {
+        let folded = path.to_lowercase();
+        self.reserved().git_dirs.contains(&folded)
+    }
+
     fn reserved(&self) -> &Reserved {
         self.reserved.get_or_init(|| {
             if !self.is_git {

@@ -1,73 +1,20 @@
 //! The wrapped rows of a pane.
 //!
-//! Only cells that are on screen, or that a scroll passes, are ever laid out; a cell is wrapped again only
-//! when it, the width or the theme changed.
+//! Only cells that are on screen, or that a scroll passes, are ever laid out; what is kept of them is in
+//! [`super::kept`].
 
-use super::rows::{Key, Laid, slice, text_of};
+use super::rows::{slice, text_of};
 use super::search::Marked;
-use super::{Pane, Row, RowAt, Style};
+use super::{Pane, PaneCache, Row, RowAt, Style};
 use crate::tui::pane::select::Selection;
 use crate::tui::render::wrap;
-use crate::tui::terminal::links::Links;
-use crate::tui::transcript::{Body, Transcript};
+use crate::tui::transcript::Transcript;
 use ratatui::text::Line;
 use regex::Regex;
 
-#[derive(Debug, Default)]
-pub struct PaneCache {
-    generation: u64,
-    cells: Vec<Option<Laid>>,
-    links: Links,
-}
-
 impl PaneCache {
-    pub fn clear(&mut self) {
-        self.cells.clear();
-    }
-
-    /// Where the links in the rows lead.
-    pub fn links(&self) -> &Links {
-        &self.links
-    }
-
-    /// Cells that are laid out.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.cells.iter().flatten().count()
-    }
-
-    fn laid(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> Option<&Laid> {
-        if self.generation != transcript.generation {
-            self.cells.clear();
-            self.generation = transcript.generation;
-        }
-        let cell = transcript.cells().get(at)?;
-        if self.cells.len() <= at {
-            self.cells.resize_with(at + 1, || None);
-        }
-        // A turn's reasoning is open unless it was folded; cards are folded unless they were opened.
-        let all = matches!(cell.body, Body::Thought(_)) || style.unfolded;
-        let style = Style {
-            unfolded: cell.unfolded.unwrap_or(all),
-            ..style
-        };
-        let key = Key {
-            epoch: cell.epoch,
-            columns: style.columns,
-            unfolded: style.unfolded,
-            hidden: cell.hidden,
-            coloured: style.grammars.is_some()
-                && matches!(cell.body, Body::Answer { .. } | Body::Diff(_)),
-        };
-        let slot = self.cells.get_mut(at)?;
-        let laid = match slot.take() {
-            Some(laid) if laid.key == key => laid,
-            _ => Laid::new(key),
-        };
-        Some(slot.insert(laid.lay_out(cell, style, &self.links)))
-    }
-
     /// The lines of a cell, with one empty line after it; none where it is hidden.
+    #[cfg(test)]
     pub fn lines(
         &mut self,
         transcript: &Transcript,
@@ -79,7 +26,7 @@ impl PaneCache {
     }
 
     pub(super) fn height(&mut self, transcript: &Transcript, at: usize, style: Style<'_>) -> usize {
-        self.lines(transcript, at, style).len()
+        self.measured(transcript, at, style).0
     }
 
     /// A row, and its place in its logical line.

@@ -8,6 +8,7 @@ use crate::tui::render::markdown::{Look, Markdown};
 use crate::tui::render::plain::Plain;
 use crate::tui::render::syntax::Grammars;
 use crate::tui::render::wrap::{self, Mark, Row, Rows, Source};
+use crate::tui::terminal::links::LONGEST;
 use crate::tui::terminal::links::Links;
 use crate::tui::theme::Theme;
 use crate::tui::transcript::cells;
@@ -23,6 +24,8 @@ pub struct Style<'t> {
     pub grammars: Option<&'t Grammars>,
     pub columns: u16,
     pub unfolded: bool,
+    /// The terminal draws joined emoji as one sign.
+    pub joined: bool,
 }
 
 /// What a cell's rows depend on besides the theme.
@@ -41,6 +44,8 @@ pub(super) struct Laid {
     pub key: Key,
     /// Of a streaming body: bytes laid out.
     text_len: usize,
+    /// More of it may come.
+    open: bool,
     markdown: Markdown,
     plain: Plain,
     /// What will not change while text is only appended.
@@ -48,11 +53,41 @@ pub(super) struct Laid {
     pub rows: Rows,
 }
 
+/// A layout without its rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Counted {
+    key: Key,
+    text_len: usize,
+    open: bool,
+    pub rows: usize,
+    /// The last row is the gap after the cell.
+    pub gap: bool,
+}
+
+impl Counted {
+    /// Whether `cell`, with this key, would be laid out as it was.
+    pub fn is_of(&self, cell: &Cell, key: Key) -> bool {
+        let same = match &cell.body {
+            Body::Answer { text, open } => (self.text_len, self.open) == (text.len(), *open),
+            Body::Reasoning { text, .. } => self.text_len == text.len(),
+            Body::Prompt(_)
+            | Body::Thought(_)
+            | Body::Tool(_)
+            | Body::Diff(_)
+            | Body::Notice(_)
+            | Body::Problem(_)
+            | Body::Aside(_) => true,
+        };
+        self.key == key && (key.hidden || same)
+    }
+}
+
 impl Laid {
     pub fn new(key: Key) -> Laid {
         Laid {
             key,
             text_len: usize::MAX,
+            open: true,
             markdown: Markdown::default(),
             plain: Plain::default(),
             frozen: Mark::default(),
@@ -60,22 +95,36 @@ impl Laid {
         }
     }
 
-    /// Brought up to date with `cell`, with one empty row after it.
-    pub fn lay_out(mut self, cell: &Cell, style: Style<'_>, links: &Links) -> Laid {
+    /// What stays when the rows are given up.
+    pub fn counted(&self) -> Counted {
+        let last = self.rows.lines.last();
+        Counted {
+            key: self.key,
+            text_len: self.text_len,
+            open: self.open,
+            rows: self.rows.lines.len(),
+            gap: last.is_some_and(|line| line.spans.is_empty()),
+        }
+    }
+
+    /// Brings it up to date with `cell`, with one empty row after it.
+    pub fn lay_out(&mut self, cell: &Cell, style: Style<'_>, links: &Links) {
         if self.key.hidden {
-            return self;
+            return;
         }
         match &cell.body {
-            Body::Answer { text, .. } => {
-                if self.text_len == text.len() {
-                    return self;
+            Body::Answer { text, open } => {
+                if self.text_len == text.len() && self.open == *open {
+                    return;
                 }
                 let look = Look {
                     theme: style.theme,
                     links,
                     grammars: style.grammars,
                     columns: usize::from(style.columns),
+                    unfinished: if *open { last_word(text) } else { "" },
                 };
+                self.rows.joined = style.joined;
                 self.rows.rewind(&self.frozen);
                 let mut sources = Vec::new();
                 self.markdown.advance(text, look, &mut sources);
@@ -84,12 +133,13 @@ impl Laid {
                 sources.clear();
                 self.markdown.tail(text, look, &mut sources);
                 self.push(&sources, style);
-                self.text_len = text.len();
+                (self.text_len, self.open) = (text.len(), *open);
             }
             Body::Reasoning { text, .. } => {
                 if self.text_len == text.len() {
-                    return self;
+                    return;
                 }
+                self.rows.joined = style.joined;
                 self.rows.rewind(&self.frozen);
                 let mut sources = Vec::new();
                 self.plain
@@ -109,21 +159,21 @@ impl Laid {
             | Body::Problem(_)
             | Body::Aside(_)) => {
                 if self.text_len == 0 {
-                    return self;
+                    return;
                 }
                 self.rows = Rows::default();
+                self.rows.joined = style.joined;
                 self.push(&cells::sources(body, style), style);
                 for row in &mut self.rows.rows {
                     row.bare = row.gutter;
                 }
                 self.text_len = 0;
                 if matches!(body, Body::Thought(_)) && style.unfolded {
-                    return self;
+                    return;
                 }
             }
         }
         self.rows.gap();
-        self
     }
 
     fn push(&mut self, sources: &[Source], style: Style<'_>) {
@@ -131,6 +181,16 @@ impl Laid {
             self.rows.push(source, usize::from(style.columns));
         }
     }
+}
+
+/// What a stream may still go on with.
+fn last_word(text: &str) -> &str {
+    // No address is longer.
+    let mut end = text.char_indices().rev().take(LONGEST);
+    let begin = end.find(|(_, c)| c.is_whitespace());
+    begin
+        .and_then(|(at, space)| text.get(at + space.len_utf8()..))
+        .unwrap_or(if text.len() <= LONGEST { text } else { "" })
 }
 
 /// All of a cell unfolded, before wrapping: what a search looks at.
@@ -143,6 +203,7 @@ pub(super) fn sources(cell: &Cell, style: Style<'_>, links: &Links) -> Vec<Sourc
                 links,
                 grammars: None,
                 columns: usize::from(style.columns),
+                unfinished: "",
             };
             Markdown::default().tail(text, look, &mut all);
         }
@@ -165,6 +226,9 @@ pub(super) fn sources(cell: &Cell, style: Style<'_>, links: &Links) -> Vec<Sourc
             Some(line) => line.spans.append(&mut source.spans),
             None => out.push(source),
         }
+    }
+    for source in &mut out {
+        wrap::untab(&mut source.spans);
     }
     out
 }

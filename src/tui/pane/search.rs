@@ -166,6 +166,21 @@ impl Search {
         }
     }
 
+    /// So many cells came before the others: they are looked through too.
+    pub fn moved(&mut self, by: usize) {
+        self.from += by;
+        if let Scroll::Anchored { cell, .. } = &mut self.origin {
+            *cell += by;
+        }
+        if let Some(hit) = &mut self.current {
+            hit.cell += by;
+        }
+        self.texts
+            .splice(0..0, std::iter::repeat_with(|| None).take(by));
+        self.counts.clear();
+        (self.total, self.looked, self.cells) = (0, 0, 0);
+    }
+
     /// Looks at more of the transcript.
     pub fn advance(&mut self, transcript: &Transcript, style: Style<'_>) {
         let Some(pattern) = self.pattern.clone() else {

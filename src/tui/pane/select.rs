@@ -38,6 +38,12 @@ impl Selection {
         Selection { head, ..self }
     }
 
+    /// So many cells came before the one it is in.
+    pub fn moved(&mut self, by: usize) {
+        self.anchor.at.cell += by;
+        self.head.at.cell += by;
+    }
+
     pub fn holds(&self, layout: (u16, u64)) -> bool {
         self.layout == layout
     }

@@ -28,6 +28,7 @@ pub struct Held {
     /// It means something only in the layout it was seen in.
     columns: u16,
     generation: u64,
+    earlier: usize,
 }
 
 /// Rows that may be left empty below the end; none in a pane of a few rows.
@@ -96,9 +97,23 @@ impl PaneCache {
                 top,
                 columns: style.columns,
                 generation: pane.transcript.generation,
+                earlier: pane.transcript.earlier,
             });
         }
         pane.shown = self.screen(&pane.transcript, top, height, style);
+        pane.lead = 0;
+        if pane.from_below && pane.shown.len() < height {
+            // The gap below the last cell has no row where the screen is full.
+            let ends = pane.shown.last().is_some_and(|at| {
+                self.measured(&pane.transcript, at.cell, style) == (at.row + 1, true)
+            });
+            if ends {
+                pane.shown.pop();
+            }
+            pane.lead = u16::try_from(height - pane.shown.len()).unwrap_or(u16::MAX);
+        }
+        let last = pane.shown.last().map_or(top.cell, |at| at.cell);
+        self.seen = top.cell..last + 1;
         top
     }
 
@@ -106,7 +121,9 @@ impl PaneCache {
     fn following(&mut self, pane: &Pane, tail: RowAt, style: Style<'_>, room: Room) -> RowAt {
         let height = usize::from(room.height);
         let held = pane.held.filter(|held| {
-            (held.columns, held.generation) == (style.columns, pane.transcript.generation)
+            let transcript = &pane.transcript;
+            (held.columns, held.generation, held.earlier)
+                == (style.columns, transcript.generation, transcript.earlier)
         });
         match held {
             // All of it has room.
@@ -213,13 +230,9 @@ impl PaneCache {
         let mut room = height;
         let mut is_last = true;
         for cell in (0..transcript.cells().len()).rev() {
-            let mut rows = self.height(transcript, cell, style);
+            let (mut rows, gap) = self.measured(transcript, cell, style);
             if rows > 0 && std::mem::take(&mut is_last) {
                 // The gap after the last cell needs no row; the head of an open turn has none.
-                let gap = self
-                    .lines(transcript, cell, style)
-                    .last()
-                    .is_some_and(|line| line.spans.is_empty());
                 rows -= usize::from(gap);
             }
             if rows >= room {

@@ -16,6 +16,7 @@ fn style(theme: &Theme, columns: u16) -> Style<'_> {
         grammars: None,
         columns,
         unfolded: false,
+        joined: false,
     }
 }
 
@@ -95,6 +96,75 @@ fn only_what_is_seen_is_laid_out() {
     let (mut pane, mut cache) = (numbered(10_000), PaneCache::default());
     screen(&mut pane, &mut cache, &theme, 20);
     assert!(cache.len() <= 12);
+}
+
+#[test]
+fn rows_far_from_the_screen_are_given_up_and_the_way_back_is_exact() {
+    let theme = Theme::plain();
+    let (mut pane, mut cache) = (numbered(20_000), PaneCache::default());
+    let mut seen = Vec::new();
+    screen(&mut pane, &mut cache, &theme, 20);
+    while pane.scroll != (Scroll::Anchored { cell: 0, line: 0 }) {
+        pane.scroll_by(-19);
+        let rows = screen(&mut pane, &mut cache, &theme, 20);
+        seen.push((pane.scroll, rows));
+        assert!(cache.len() <= 2_100, "{}", cache.len());
+    }
+    for (scroll, rows) in seen.into_iter().rev() {
+        pane.scroll = scroll;
+        assert_eq!(
+            screen(&mut pane, &mut cache, &theme, 20),
+            rows,
+            "{scroll:?}"
+        );
+    }
+    // By counting, without a row in between.
+    pane.follow_tail();
+    pane.scroll_by(-30_000);
+    let rows = screen(&mut pane, &mut cache, &theme, 20);
+    assert!(cache.len() <= 2_100);
+    let mut fresh = PaneCache::default();
+    assert_eq!(screen(&mut pane, &mut fresh, &theme, 20), rows);
+}
+
+#[test]
+fn an_address_is_a_link_when_it_has_come_to_its_end() {
+    let theme = Theme::plain();
+    let (mut pane, mut cache) = (Pane::default(), PaneCache::default());
+    let url = "https://example.org/a.b";
+    for at in 0..url.len() {
+        pane.transcript.answer_delta(&url[at..at + 1]);
+        cache.settle(
+            &mut pane,
+            style(&theme, 60),
+            Room {
+                height: 10,
+                grows: false,
+            },
+        );
+    }
+    assert_eq!(cache.links().len(), 0);
+    pane.transcript.answer_delta(". And https://other.org");
+    cache.settle(
+        &mut pane,
+        style(&theme, 60),
+        Room {
+            height: 10,
+            grows: false,
+        },
+    );
+    assert_eq!(cache.links().len(), 1);
+    pane.transcript
+        .answer_done(&format!("{url}. And https://other.org"));
+    cache.settle(
+        &mut pane,
+        style(&theme, 60),
+        Room {
+            height: 10,
+            grows: false,
+        },
+    );
+    assert_eq!(cache.links().len(), 2);
 }
 
 #[test]

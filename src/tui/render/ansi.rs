@@ -8,7 +8,7 @@
 
 mod sgr;
 
-use crate::text;
+use crate::text::Prose;
 use crate::tui::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::Span;
@@ -36,6 +36,7 @@ pub struct Output {
     held: String,
     /// The text lacks what changed in the line.
     stale: bool,
+    prose: Prose,
 }
 
 /// The text.
@@ -192,9 +193,13 @@ impl Output {
 
     /// Text at the cursor, with what must not act made visible.
     fn show(&mut self, text: &str) {
-        for c in text::prose(text).chars() {
+        let before = self.column.checked_sub(1).and_then(|at| self.line.get(at));
+        let before = before.map_or_else(String::new, |(c, _)| c.to_string());
+        let mut prose = std::mem::take(&mut self.prose);
+        for c in prose.take(&before, text).chars() {
             self.put(c);
         }
+        self.prose = prose;
     }
 
     fn put(&mut self, c: char) {

@@ -35,6 +35,8 @@ pub struct Look<'t> {
     pub links: &'t Links,
     pub grammars: Option<&'t Grammars>,
     pub columns: usize,
+    /// The last word of a text that goes on: no address yet.
+    pub unfinished: &'t str,
 }
 
 /// How far a text was read, and what is open there.

@@ -80,6 +80,28 @@ pub fn wrap(source: &Source, columns: usize, out: &mut Vec<Line<'static>>) {
     out.append(&mut rows.lines);
 }
 
+/// Spaces for the tabs of a whole line, as they are laid out.
+pub fn untab(spans: &mut [Span<'_>]) {
+    if spans.iter().all(|span| !span.content.contains('\t')) {
+        return;
+    }
+    let mut column = 0;
+    for span in spans {
+        let mut text = String::with_capacity(span.content.len() + 8);
+        for part in span.content.split_inclusive('\t') {
+            let before = part.strip_suffix('\t');
+            text.push_str(before.unwrap_or(part));
+            column += width(before.unwrap_or(part));
+            if before.is_some() {
+                let stop = row::TAB - column % row::TAB;
+                text.extend(std::iter::repeat_n(' ', stop));
+                column += stop;
+            }
+        }
+        span.content = text.into();
+    }
+}
+
 /// A row's place in its logical line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Row {
@@ -99,6 +121,8 @@ pub struct Rows {
     pub lines: Vec<Line<'static>>,
     /// As many as `lines`.
     pub rows: Vec<Row>,
+    /// The terminal draws joined emoji as one sign; else they are laid out one by one.
+    pub joined: bool,
     open: Option<Open>,
 }
 
@@ -157,7 +181,7 @@ impl Rows {
             },
         };
         let before: usize = open.pieces.iter().map(|piece| piece.cells).sum();
-        let more = pieces(&source.spans, open.column + before);
+        let more = pieces(&source.spans, open.column + before, self.joined);
         open.pieces.extend(more.into_iter().map(Piece::owned));
         self.lay(&mut open, columns.max(1));
         self.open = Some(open);
@@ -264,9 +288,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn rows(text: &str, columns: usize) -> Vec<String> {
-        let mut out = Vec::new();
-        wrap(&Source::plain(text, Style::default()), columns, &mut out);
-        out.iter()
+        let mut rows = Rows {
+            joined: true,
+            ..Rows::default()
+        };
+        rows.push(&Source::plain(text, Style::default()), columns);
+        rows.lines
+            .iter()
             .map(|l| l.spans.iter().map(|s| s.content.as_ref()).collect())
             .collect()
     }
@@ -296,6 +324,14 @@ mod tests {
         for (text, columns, expected) in cases {
             assert_eq!(rows(text, *columns), *expected, "{text:?} at {columns}");
         }
+    }
+
+    #[test]
+    fn joined_emoji_stand_one_by_one_where_a_terminal_counts_them_so() {
+        let mut out = Vec::new();
+        let text = "👩🏽\u{200d}🚀 ❤\u{fe0f}\u{200d}🔥 नी\u{200d}क";
+        wrap(&Source::plain(text, Style::default()), 40, &mut out);
+        assert_eq!(out[0].to_string(), "👩🏽🚀 ❤\u{fe0f}🔥 नी\u{200d}क");
     }
 
     #[test]
@@ -365,14 +401,14 @@ mod tests {
         }
 
         #[test]
-        fn no_row_is_wider_than_the_pane_and_ratatui_agrees(text in any_text(), columns in 3u16..60, verbatim: bool) {
+        fn no_row_is_wider_than_the_pane_and_ratatui_agrees(text in any_text(), columns in 3u16..60, verbatim: bool, joined: bool) {
             use ratatui::buffer::Buffer;
             use ratatui::layout::Rect;
             let mut source = Source::plain(text, Style::default());
             source.verbatim = verbatim;
-            let mut out = Vec::new();
-            wrap(&source, usize::from(columns), &mut out);
-            for row in out {
+            let mut rows = Rows { joined, ..Rows::default() };
+            rows.push(&source, usize::from(columns));
+            for row in rows.lines {
                 let cells: usize = row.spans.iter().map(|span| width(&span.content)).sum();
                 prop_assert!(cells <= usize::from(columns), "{row:?}");
                 // Twice as wide as need be: what does not fit shows.

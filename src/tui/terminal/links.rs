@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Terminals cut or refuse longer ones.
-const LONGEST: usize = 2000;
+pub const LONGEST: usize = 2000;
 /// What a colour has room for.
 const MOST: usize = 0xff_ffff;
 
@@ -44,6 +44,12 @@ impl Links {
             }
         };
         style.underline_color(Color::from_u32(number))
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.addresses.len()
     }
 
     pub(super) fn at(&self, number: u32) -> Option<Arc<str>> {

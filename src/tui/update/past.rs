@@ -4,7 +4,8 @@ use super::agent;
 use crate::agent::{AgentCommand, HistoryEvent, Listed, Message, Past, Restored, TurnEnd};
 use crate::conversation::{TurnId, Usage};
 use crate::tui::keymap::Action;
-use crate::tui::model::{Activity, Effect, Model, Running, Update};
+use crate::tui::model::{Activity, Dirty, Effect, Model, Running, Update};
+use crate::tui::pane::Side;
 use crate::tui::picker::{Picked, Picker, Row, Subject};
 use crate::tui::transcript::{Body, DiffCard};
 use std::time::Duration;
@@ -16,7 +17,12 @@ pub fn event(model: &mut Model, event: HistoryEvent, out: &mut Update) {
     match event {
         HistoryEvent::Sessions(listed) => choose_session(model, listed),
         HistoryEvent::Messages(messages) => choose_message(model, messages),
-        HistoryEvent::Restored(restored) => restore(model, *restored, out),
+        HistoryEvent::Restored(restored) => {
+            // The user waits for it.
+            out.dirty = Dirty::Now;
+            restore(model, *restored, out);
+        }
+        HistoryEvent::Earlier(past) => earlier(model, past, out),
         HistoryEvent::Rewound { message } => {
             model.composer.set(&message);
             super::layout::measure_composer(model);
@@ -38,15 +44,44 @@ pub fn event(model: &mut Model, event: HistoryEvent, out: &mut Update) {
     }
 }
 
-/// The conversation from its beginning, as it was on screen.
+/// What came before what is shown already. It goes through the same hands as what is said now, beside it.
+fn earlier(model: &mut Model, past: Vec<Past>, out: &mut Update) {
+    let conversation = std::mem::take(&mut model.conversation);
+    let reasoning = std::mem::take(&mut model.reasoning);
+    let running = model.running.take();
+    let queued = std::mem::take(&mut model.queued);
+    tell(model, past, out);
+    (model.running, model.queued) = (running, queued);
+    let said = std::mem::replace(&mut model.conversation, conversation).transcript;
+    let thought = std::mem::replace(&mut model.reasoning, reasoning).transcript;
+    let turns = said.now.turn;
+    let above = model.conversation.prepend(said, turns);
+    let beside = model.reasoning.prepend(thought, turns);
+    if let Some(selection) = &mut model.look.selection {
+        selection.moved(match selection.side {
+            Side::Conversation => above,
+            Side::Reasoning => beside,
+        });
+    }
+}
+
+/// The conversation, or its end, as it was on screen.
 fn restore(model: &mut Model, restored: Restored, out: &mut Update) {
     model.clear_panes();
     model.queued.clear();
     model.review = None;
     model.status.effort = restored.effort;
+    tell(model, restored.past, out);
+    for pane in [&mut model.conversation, &mut model.reasoning] {
+        pane.from_below = restored.more;
+    }
+}
+
+/// Takes in what was said and done, until the end of it.
+fn tell(model: &mut Model, past: Vec<Past>, out: &mut Update) {
     // One that runs now is not one of those told of.
     let shell = model.shell;
-    for past in restored.past {
+    for past in past {
         match past {
             Past::Event(event) => agent::event(model, event, out),
             Past::Reviewed {
@@ -415,7 +450,141 @@ mod tests {
             elapsed: Duration::from_secs(7),
         });
         let effort = Effort::High;
-        session.agent(HistoryEvent::Restored(Box::new(Restored { past, effort })).into());
+        session.agent(
+            HistoryEvent::Restored(Box::new(Restored {
+                past,
+                effort,
+                more: false,
+            }))
+            .into(),
+        );
+    }
+
+    /// A conversation of `turns`, of which each says something in both panes.
+    fn long(turns: u64) -> Vec<Vec<Past>> {
+        let turn = |number: u64| {
+            let call = CallId(number);
+            let events = [
+                AgentEvent::TurnStarted {
+                    turn: TurnId(number),
+                    prompt: format!("question {number}"),
+                },
+                AgentEvent::ReasoningDone(format!("thought {number}")),
+                AgentEvent::ToolStarted {
+                    call,
+                    tool: "shell".into(),
+                    arguments: "{}".into(),
+                    summary: format!("run {number}"),
+                },
+                AgentEvent::ToolFinished {
+                    call,
+                    status: ToolStatus::Completed,
+                    output: format!("printed {number}"),
+                    exit_code: None,
+                    elapsed: Duration::from_secs(2),
+                },
+                AgentEvent::AnswerDone {
+                    text: format!("answer {number}\n\nin two paragraphs"),
+                    last: true,
+                },
+            ];
+            let mut past: Vec<Past> = events.into_iter().map(Past::Event).collect();
+            past.push(Past::Ended {
+                end: TurnEnd::Answered,
+                usage: Usage::default(),
+                elapsed: Duration::from_secs(7),
+            });
+            past
+        };
+        (1..=turns).map(turn).collect()
+    }
+
+    fn restored_in(session: &mut Session, turns: &[Vec<Past>]) {
+        let restored = Restored {
+            past: turns.concat(),
+            effort: Effort::Low,
+            more: true,
+        };
+        session.agent(HistoryEvent::Restored(Box::new(restored)).into());
+    }
+
+    #[test]
+    fn a_conversation_that_comes_from_its_end_is_the_one_that_came_at_once() {
+        let turns = long(30);
+        let mut whole = Session::new(100, 30);
+        restored_in(&mut whole, &turns);
+        let mut pieces = Session::new(100, 30);
+        restored_in(&mut pieces, &turns[26..]);
+        for part in [20..26, 7..20, 0..7] {
+            pieces.agent(HistoryEvent::Earlier(turns[part].concat()).into());
+        }
+        for keys in [
+            "",
+            "<PageUp>",
+            "<PageUp><PageUp>",
+            "<Tab>g",
+            "G",
+            "kkkk<Tab>",
+            "g",
+        ] {
+            whole.keys(keys);
+            pieces.keys(keys);
+            assert_eq!(pieces.screen(), whole.screen(), "{keys}");
+        }
+        let moments = |session: &Session| -> Vec<_> {
+            let cells = session.model.reasoning.transcript.cells();
+            cells.iter().map(|cell| cell.moment).collect()
+        };
+        assert_eq!(moments(&pieces), moments(&whole));
+    }
+
+    #[test]
+    fn what_is_read_stays_where_it_is_while_the_rest_comes() {
+        let turns = long(30);
+        let mut session = Session::new(100, 30);
+        restored_in(&mut session, &turns[20..]);
+        session.keys("<Tab>");
+        for keys in ["<PageUp>", "k", "/answer 25<Enter>", "<Esc>g"] {
+            session.keys(keys);
+            let before = session.screen();
+            let part = match keys {
+                "<PageUp>" => 18..20,
+                "k" => 15..18,
+                "<Esc>g" => 0..10,
+                _ => 10..15,
+            };
+            session.agent(HistoryEvent::Earlier(turns[part].concat()).into());
+            // Nothing moves; what was empty above the first line of a pane may fill.
+            let after = session.screen();
+            assert_eq!(after.lines().count(), before.lines().count());
+            for (was, is) in before.lines().zip(after.lines()) {
+                let kept = was
+                    .chars()
+                    .zip(is.chars())
+                    .all(|(was, is)| was == ' ' || was == is);
+                assert!(
+                    kept && is.chars().count() >= was.chars().count(),
+                    "{keys}: {was:?} became {is:?}"
+                );
+            }
+        }
+        session.keys("g");
+        assert!(
+            session.screen().contains("question 1\n") || session.screen().contains("question 1 "),
+            "{}",
+            session.screen()
+        );
+        // What is being said meanwhile is no part of it.
+        let mut session = Session::new(100, 30);
+        restored_in(&mut session, &turns[20..]);
+        session.agent(AgentEvent::Queued {
+            text: "question 3".into(),
+        });
+        start_turn(&mut session.model);
+        session.agent(HistoryEvent::Earlier(turns[..20].concat()).into());
+        assert_eq!(session.model.queued, ["question 3"]);
+        assert!(session.model.running.is_some());
+        assert!(!session.model.conversation.has_news());
     }
 
     #[test]

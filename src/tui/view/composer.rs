@@ -312,7 +312,7 @@ fn name(path: &str, hits: &[u32], width: usize) -> Vec<Span<'static>> {
     let mut pieces: Vec<(String, bool)> = path
         .graphemes(true)
         .zip(0u32..)
-        .map(|(g, n)| (text::label(g), hits.binary_search(&n).is_ok()))
+        .map(|(g, n)| (text::exact(g), hits.binary_search(&n).is_ok()))
         .collect();
     let cells =
         |pieces: &[(String, bool)]| -> usize { pieces.iter().map(|(p, _)| wrap::width(p)).sum() };

@@ -19,6 +19,7 @@ pub fn style<'m>(model: &'m Model, area: Rect) -> Style<'m> {
         grammars: model.colouring.grammars(),
         columns: area.width.max(1),
         unfolded: model.look.unfolded,
+        joined: model.look.joined,
     }
 }
 

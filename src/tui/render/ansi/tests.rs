@@ -1,4 +1,5 @@
 use super::*;
+use crate::text;
 use proptest::prelude::*;
 use ratatui::style::Modifier;
 

@@ -154,10 +154,12 @@ impl Reader<'_> {
             let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
             let (address, after) = from.split_at_checked(length).unwrap_or((from, ""));
             self.push(before, style);
-            let linked = self
-                .look
-                .links
-                .link(style.patch(self.look.theme.link), address);
+            let mut linked = style.patch(self.look.theme.link);
+            // What has reached no end is another address with every piece of the stream.
+            let goes_on = !from.contains(BREAK) && self.look.unfinished.ends_with(from);
+            if !goes_on {
+                linked = self.look.links.link(linked, address);
+            }
             self.push(address, linked);
             rest = after;
         }

@@ -9,6 +9,7 @@ fn look<'t>(theme: &'t Theme, links: &'t Links, columns: usize) -> Look<'t> {
         links,
         grammars: None,
         columns,
+        unfinished: "",
     }
 }
 

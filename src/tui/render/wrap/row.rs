@@ -1,12 +1,14 @@
 //! Where a row ends: graphemes with their cells, and the places at which a line may break.
 
 use super::grapheme_width;
+use crate::text;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 
-const TAB: usize = 4;
+/// Columns of a tab, as in Markdown, the composer and a review; a program's output has a terminal's eight.
+pub(super) const TAB: usize = 4;
 
 /// A grapheme.
 #[derive(Debug, Clone)]
@@ -31,8 +33,9 @@ impl Piece<'_> {
 }
 
 /// The graphemes of a line from `column` on; tabs become spaces up to their stop, and a mark that has no letter to
-/// stand on gets a dotted circle, because ratatui draws nothing that takes no cell.
-pub(super) fn pieces<'a>(spans: &'a [Span<'_>], column: usize) -> Vec<Piece<'a>> {
+/// stand on gets a dotted circle, because ratatui draws nothing that takes no cell. Emoji that are not `joined` are
+/// pieces of their own.
+pub(super) fn pieces<'a>(spans: &'a [Span<'_>], column: usize, joined: bool) -> Vec<Piece<'a>> {
     let mut out: Vec<Piece<'a>> = Vec::new();
     let mut column = column;
     for span in spans {
@@ -56,6 +59,11 @@ pub(super) fn pieces<'a>(spans: &'a [Span<'_>], column: usize) -> Vec<Piece<'a>>
                     let shown = format!("\u{25cc}{grapheme}");
                     let cells = grapheme_width(&shown);
                     push(Cow::Owned(shown), cells);
+                }
+                _ if !joined && text::is_joined_emoji(grapheme) => {
+                    for part in grapheme.split(text::JOINER) {
+                        push(Cow::Borrowed(part), grapheme_width(part));
+                    }
                 }
                 (_, cells) => push(Cow::Borrowed(grapheme), cells),
             }
