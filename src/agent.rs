@@ -11,6 +11,7 @@ mod background;
 mod calls;
 mod compact;
 mod contained;
+mod container;
 mod context;
 mod dispatch;
 mod export;
@@ -39,7 +40,7 @@ pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice};
 pub use past::Past;
 pub use protocol::{
     AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, Restored, ReviewId, RunId,
-    SandboxState, ShellEnd, ToolStatus,
+    SandboxChange, SandboxState, ShellEnd, ToolStatus,
 };
 
 use crate::conversation::Effort;
@@ -49,6 +50,8 @@ pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::harmony::vocab::{VocabError, Vocabulary};
 use crate::patch::Journal;
 use crate::sandbox::SandboxError;
+// What the user may ask of the image, and how far it is.
+pub use crate::sandbox::{ImageProgress, ImageWish};
 use crate::session;
 pub use crate::session::TurnEnd;
 use crate::tools::python::Interpreter;
@@ -58,6 +61,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// What a load gives.
 pub type LoadedModel = (Arc<dyn Engine>, Arc<Vocabulary>);
@@ -70,7 +74,13 @@ pub struct ModelLoad {
 }
 
 /// A container that is being started meanwhile.
-pub type SandboxStart = BoxFuture<'static, Result<Box<dyn Interpreter>, SandboxError>>;
+pub struct SandboxLoad {
+    /// How far its image has got, where it is fetched.
+    pub progress: mpsc::Receiver<ImageProgress>,
+    /// Stops that.
+    pub cancel: CancellationToken,
+    pub outcome: BoxFuture<'static, Result<Box<dyn Interpreter>, SandboxError>>,
+}
 
 /// Who decides about the hunks of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +138,7 @@ pub struct AgentOptions {
     pub workspace: Arc<Workspace>,
     pub journal: Journal,
     pub model_load: ModelLoad,
-    pub sandbox: SandboxStart,
+    pub sandbox: SandboxLoad,
     pub model: ModelOptions,
     pub approvals: ApprovalPolicy,
     /// The program around it.

@@ -159,7 +159,7 @@ fn without_runtime(args: &Args, setup: &Setup) -> Option<anyhow::Result<Exit>> {
         Command::Undo { merge } => Some(patches::undo(setup, *merge)),
         Command::Redo { merge } => Some(patches::redo(setup, *merge)),
         Command::Checkpoints => Some(patches::checkpoints(setup)),
-        Command::Python { .. }
+        Command::Python(_)
         | Command::Sessions { .. }
         | Command::Resume { .. }
         | Command::Models { .. }
@@ -171,7 +171,7 @@ fn without_runtime(args: &Args, setup: &Setup) -> Option<anyhow::Result<Exit>> {
 
 async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
     match args.command {
-        Some(Command::Python { file }) => python::run(&setup, file.as_deref()).await,
+        Some(Command::Python(args)) => python::run(&setup, args).await,
         Some(Command::Sessions { command }) => match command.unwrap_or(SessionsCommand::List) {
             SessionsCommand::List => sessions::list(&setup),
             SessionsCommand::Show { id } => sessions::show(&setup, &id),

@@ -101,6 +101,26 @@ pub struct CommonArgs {
     pub verbose: u8,
 }
 
+/// `python`: what to run, and which image it runs in from now on.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct PythonArgs {
+    /// The program; `-` or nothing reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Pull the image first; without FILE do no more
+    #[arg(long, group = "image")]
+    pub pull: bool,
+    /// Import the image from TAR first (of `docker save`, or a root file system); without FILE do no more
+    #[arg(long, value_name = "TAR", group = "image")]
+    pub import: Option<PathBuf>,
+    /// Use the image that its name stands for now, instead of the one used so far
+    #[arg(long, group = "image")]
+    pub pin: bool,
+    /// Let the program reach the network
+    #[arg(long)]
+    pub network: bool,
+}
+
 /// What `undo` and `redo` do with files that changed since.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct MergeArgs {
@@ -157,11 +177,7 @@ pub enum Command {
     /// List the applied patches that can be undone, and what the journal takes on disk
     Checkpoints,
     /// Run Python in the sandbox as the model would
-    Python {
-        /// The program; `-` or nothing reads standard input
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
-    },
+    Python(PythonArgs),
     /// List, show or remove recorded conversations
     Sessions {
         #[command(subcommand)]

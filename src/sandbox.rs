@@ -9,15 +9,17 @@
 //! [`Sandbox`], or killing Descant, is a complete clean-up.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bollard::Docker;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 mod container;
 mod frames;
+mod image;
 mod kernel;
 mod locate;
 mod mounts;
@@ -28,6 +30,7 @@ mod shell;
 mod view;
 mod work;
 
+pub use image::{Image, ImageProgress, ImageStage, ImageWish, PinFile};
 pub use locate::EngineLocator;
 pub use mounts::ExtraMount;
 pub use request::{ContainerUser, WORKSPACE, create_request};
@@ -53,8 +56,12 @@ pub struct SandboxConfig {
     pub engine: EngineLocator,
     /// The image with `python3` in it.
     pub image: String,
-    /// Whether an image that is not here may be pulled; never when offline.
-    pub pull: bool,
+    /// What may be done to have it.
+    pub wish: ImageWish,
+    /// Where it is kept on record which image its name stood for; `None` keeps nothing.
+    pub pins: Option<PinFile>,
+    /// Whether the container has a network at its start; [`Sandbox::set_network`] changes it.
+    pub network: bool,
     /// Bytes of memory; swap is the same, so none.
     pub memory: u64,
     /// Number of processes and threads.
@@ -87,7 +94,9 @@ impl SandboxConfig {
         Self {
             engine,
             image: DEFAULT_IMAGE.to_owned(),
-            pull: false,
+            wish: ImageWish::Local,
+            pins: None,
+            network: false,
             memory: 1 << 30,
             pids: 128,
             cpus: 2.0,
@@ -134,6 +143,22 @@ pub enum SandboxError {
     NoEngine { reason: String, hint: String },
     #[error("the image {image} is not here\n  {hint}")]
     NoImage { image: String, hint: String },
+    /// Neither the image its name stands for nor the pinned one can be used without a word of the user.
+    #[error(
+        "{image} is another image now ({now}) than the one pinned on {since} ({pinned}), which is not here any more\n  accept the new one with `descant python --pin` or /sandbox pin, or get it anew with --pull"
+    )]
+    ImageMoved {
+        image: String,
+        pinned: String,
+        since: String,
+        now: String,
+    },
+    #[error("{}: not an image that can be imported: {reason}\n  give a file of `docker save`, or a root file system as .tar or .tar.gz", path.display())]
+    ImageFile { path: PathBuf, reason: String },
+    #[error(
+        "getting the image {image} was cancelled\n  what has arrived may serve the next attempt"
+    )]
+    Cancelled { image: String },
     /// The folder would hand the model more than a repository.
     #[error("{} is not mounted into the sandbox: {reason}\n  start descant in a repository below it", path.display())]
     Workspace { path: PathBuf, reason: String },
@@ -144,6 +169,11 @@ pub enum SandboxError {
         doing: &'static str,
         source: bollard::errors::Error,
     },
+    /// The container that came up is not the one that was asked for.
+    #[error(
+        "the container engine did not do as it was asked: {what}\n  such a container is not used; use another engine, or a newer version of this one"
+    )]
+    Unconfined { what: String },
     #[error(
         "the Python kernel broke off: {0}\n  a new one starts with the next call; its variables are lost"
     )]
@@ -166,6 +196,35 @@ pub enum SandboxError {
     Stopped,
 }
 
+/// What a session runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// `docker 20.10, /var/run/docker.sock, API 1.41`
+    pub engine: String,
+    /// `docker 20.10`
+    name: String,
+    pub image: Image,
+    /// Its version.
+    pub python: String,
+    /// Limits that this engine cannot enforce.
+    pub missing: Vec<&'static str>,
+    /// The label `dev.descant.session` of what belongs to the session.
+    pub session: String,
+}
+
+impl Report {
+    fn description(&self) -> String {
+        let mut text = format!(
+            "{}, python {} ({})",
+            self.name, self.python, self.image.name
+        );
+        if !self.missing.is_empty() {
+            text.push_str(&format!(", no {}", self.missing.join(", no ")));
+        }
+        text
+    }
+}
+
 /// A running container with a Python kernel in it. One cell runs at a time; a second call waits.
 pub struct Sandbox {
     docker: Docker,
@@ -173,9 +232,13 @@ pub struct Sandbox {
     facts: Facts,
     owner: Owner,
     description: String,
+    report: Report,
     stopping: CancellationToken,
     view: Result<View, String>,
     shell: Mutex<ShellState>,
+    network: AtomicBool,
+    /// What the next cell's output begins with: why its variables are gone.
+    note: std::sync::Mutex<Option<String>>,
     /// `None` between a container that was lost and the next call, and after [`Sandbox::stop`].
     container: Mutex<Option<Container>>,
 }
@@ -183,19 +246,21 @@ pub struct Sandbox {
 impl Sandbox {
     /// Finds the engine and the image, removes what dead sessions of this user left behind, and starts a kernel.
     pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
-        Self::start_with_progress(config, |_| {}).await
+        Self::start_with_progress(config, |_| {}, &CancellationToken::new()).await
     }
 
-    /// As [`Sandbox::start`]; `progress` gets one short line at each step of a pull.
+    /// As [`Sandbox::start`]; `progress` is told how far a pull or an import of the image has got, which `cancel` ends.
     pub async fn start_with_progress(
         config: SandboxConfig,
-        progress: impl FnMut(&str) + Send,
+        mut progress: impl FnMut(ImageProgress) + Send,
+        cancel: &CancellationToken,
     ) -> Result<Self, SandboxError> {
         let owner = Owner::current();
+        let network = config.network;
         let engine = locate::connect(&config.engine, config.engine_timeout).await?;
         request::check_workspace(&config.workspace, &config.engine, &engine.socket)?;
         container::remove_leftovers(&engine.docker, &owner, config.engine_timeout).await;
-        let mut facts = Facts::gather(&engine, &config, progress).await?;
+        let mut facts = Facts::gather(&engine, &config, &mut progress, cancel).await?;
         for mount in &config.mounts {
             let mount = mount.checked(&config.engine, &engine.socket)?;
             facts.mounts.push(mount);
@@ -208,16 +273,20 @@ impl Sandbox {
                 .push(request::read_only_mount(&config.workspace, WORKSPACE)),
         }
         let container = Container::start(&engine.docker, &config, &facts, &owner).await?;
-        let description = facts.description(container.python());
+        let report = facts.report(&container);
+        let description = report.description();
         Ok(Self {
             docker: engine.docker,
             config,
             facts,
             owner,
             description,
+            report,
             stopping: CancellationToken::new(),
             view,
             shell: Mutex::default(),
+            network: AtomicBool::new(network),
+            note: std::sync::Mutex::default(),
             container: Mutex::new(Some(container)),
         })
     }
@@ -225,6 +294,11 @@ impl Sandbox {
     /// For the status bar: `docker 20.10, python 3.13.1 (python:3.13-slim)`, and what this engine cannot enforce.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// For `descant doctor`.
+    pub fn report(&self) -> &Report {
+        &self.report
     }
 
     /// Runs one cell; variables stay for the next. `output` gets the text as it comes, already capped: once the head
@@ -255,10 +329,13 @@ impl Sandbox {
                     output: String::new(),
                     exit: CellExit::Interrupted,
                 }),
-                started = Container::start(&self.docker, &self.config, &self.facts, &self.owner) => started?,
+                started = self.new_container() => started?,
             },
         };
         let mut capped = output::Capped::new(self.config.output_limit, &mut output);
+        if let Some(note) = self.take_note() {
+            capped.note(&note);
+        }
         let ran = container
             .kernel
             .run(
@@ -299,6 +376,39 @@ impl Sandbox {
                 Err(SandboxError::Kernel(why.to_string()))
             }
         }
+    }
+
+    async fn new_container(&self) -> Result<Container, SandboxError> {
+        let config = SandboxConfig {
+            network: self.network.load(Ordering::Relaxed),
+            ..self.config.clone()
+        };
+        Container::start(&self.docker, &config, &self.facts, &self.owner).await
+    }
+
+    fn take_note(&self) -> Option<String> {
+        self.note
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Gives the code a network, or takes it away, from the next cell on; a running one ends first. The container is a
+    /// new one then, and the model is told so.
+    pub async fn set_network(&self, on: bool) {
+        let mut place: MutexGuard<'_, Option<Container>> = self.container.lock().await;
+        if self.network.swap(on, Ordering::Relaxed) == on {
+            return;
+        }
+        if let Some(container) = place.take() {
+            container.remove().await;
+        }
+        let note = if on {
+            "the user has switched the network on; earlier variables are lost"
+        } else {
+            "the user has switched the network off; earlier variables are lost"
+        };
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = Some(note.to_owned());
     }
 
     /// Ends a running cell and removes the container; calls after it fail with [`SandboxError::Stopped`].

@@ -1,7 +1,8 @@
 //! The two things that start while the user already types: the model and the container.
 
-use super::{AgentEvent, LoadedModel, ModelLoad, SandboxStart, SandboxState};
+use super::{AgentEvent, LoadedModel, ModelLoad, SandboxLoad, SandboxState};
 use crate::engine::EngineError;
+use crate::sandbox::SandboxError;
 use crate::tools::python::Interpreter;
 use std::sync::Arc;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -96,15 +97,40 @@ pub(super) async fn follow(
     }
 }
 
-pub(super) fn start_sandbox(start: SandboxStart, events: mpsc::Sender<AgentEvent>) -> Python {
+/// Starts a container in the place of `old`, which stays until the new one is there.
+pub(super) fn start_sandbox(
+    load: SandboxLoad,
+    old: Option<Python>,
+    events: mpsc::Sender<AgentEvent>,
+) -> Python {
     let (sender, receiver) = oneshot::channel();
     let task = tokio::spawn(async move {
         let _ = events
             .send(AgentEvent::Sandbox(SandboxState::Starting))
             .await;
-        let outcome = start.await;
-        let outcome: Result<Arc<dyn Interpreter>, String> =
-            outcome.map(Arc::from).map_err(|error| error.to_string());
+        let old = match old {
+            Some(Arrival::Here(Ok(python))) => Some(python),
+            // One that is still starting is not wanted any more; one that is here already is.
+            Some(Arrival::Awaited(receiver, task)) => {
+                task.abort();
+                receiver.await.ok().and_then(Result::ok)
+            }
+            Some(Arrival::Here(Err(_)) | Arrival::Lost) | None => None,
+        };
+        let outcome = match (started(load, &events).await, old) {
+            (Ok(python), old) => {
+                if let Some(old) = old {
+                    old.stop().await;
+                }
+                Ok(python)
+            }
+            (Err(error), None) => Err(error.to_string()),
+            (Err(error), Some(old)) => {
+                let problem = format!("the container so far goes on: {error}");
+                let _ = events.send(AgentEvent::Problem(problem)).await;
+                Ok(old)
+            }
+        };
         let state = match &outcome {
             Ok(python) => SandboxState::Ready {
                 description: python.description().to_owned(),
@@ -120,4 +146,25 @@ pub(super) fn start_sandbox(start: SandboxStart, events: mpsc::Sender<AgentEvent
         }
     });
     Arrival::Awaited(receiver, task)
+}
+
+async fn started(
+    load: SandboxLoad,
+    events: &mpsc::Sender<AgentEvent>,
+) -> Result<Arc<dyn Interpreter>, SandboxError> {
+    let SandboxLoad {
+        mut progress,
+        mut outcome,
+        cancel: _,
+    } = load;
+    loop {
+        tokio::select! {
+            biased;
+            Some(progress) = progress.recv() => {
+                // A progress that finds no room is out of date when there is some.
+                let _ = events.try_send(AgentEvent::Sandbox(SandboxState::Fetching(progress)));
+            }
+            outcome = &mut outcome => return outcome.map(Arc::from),
+        }
+    }
 }

@@ -2,8 +2,9 @@
 //! side, also while a turn runs; nothing here changes anything.
 
 use super::task::Desk;
-use super::{AgentEvent, ModelLoad};
+use super::{AgentEvent, ModelLoad, SandboxLoad};
 use crate::patch::{Overall, overall};
+use crate::sandbox::ImageWish;
 use crate::session;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub trait Host: Send + Sync {
     fn models(&self) -> Vec<ModelChoice>;
     /// Begins to load a model by a name that the user may have typed.
     fn load(&self, name: &str) -> ModelLoad;
+    /// Begins to start a container, its image got as the user wishes.
+    fn sandbox(&self, wish: ImageWish) -> SandboxLoad;
     /// What works on this machine.
     fn checkup(&self) -> BoxFuture<'static, Vec<Check>>;
 }

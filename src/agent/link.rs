@@ -6,7 +6,7 @@
 use super::inquiry::{Inquiries, SessionFile};
 use super::outbox::Outbox;
 use super::shell::{Finished, UserShell};
-use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId};
+use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId, SandboxChange};
 use crate::conversation::{Effort, Item};
 use crate::patch::{Decisions, Plan};
 use crate::tools::files;
@@ -81,6 +81,8 @@ pub(super) struct Link {
     pub(super) waited: Duration,
     pub(super) forget: bool,
     pub(super) closing: bool,
+    /// Stops what is fetched for the container.
+    fetching: CancellationToken,
 }
 
 impl Link {
@@ -104,7 +106,16 @@ impl Link {
             waited: Duration::ZERO,
             forget: false,
             closing: false,
+            fetching: CancellationToken::new(),
         }
+    }
+
+    pub(super) fn fetches(&mut self, cancel: CancellationToken) {
+        self.fetching = cancel;
+    }
+
+    pub(super) fn fetching(&self) -> &CancellationToken {
+        &self.fetching
     }
 
     pub(super) fn send(&mut self, event: AgentEvent) {
@@ -164,6 +175,7 @@ impl Link {
             }
             AgentCommand::ListFiles => self.list_files(),
             AgentCommand::Inquire(inquiry) => self.beside.inquiries.ask(inquiry),
+            AgentCommand::Sandbox(SandboxChange::Cancel) => self.fetching.cancel(),
             AgentCommand::SetApprovals(policy) => {
                 self.approvals = policy;
                 self.send(AgentEvent::Approvals(policy));
@@ -333,6 +345,7 @@ impl Link {
                 self.forget = true;
                 self.turn.cancel();
             }
+            Some(AgentCommand::Sandbox(_)) => self.refuse("change the container"),
             Some(AgentCommand::SwitchModel(name)) => {
                 self.send(AgentEvent::Notice(format!(
                     "{name} is loaded when the turn is over"

@@ -7,6 +7,7 @@ use super::past::Past;
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::patch::{Applied, Decisions, OnChanged, Plan};
+use crate::sandbox::{ImageProgress, ImageWish};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub enum AgentCommand {
     /// Go on with another model, now or when the running turn is over. Where it cannot be loaded, the one
     /// that runs stays.
     SwitchModel(String),
+    /// Change what the model's code runs in.
+    Sandbox(SandboxChange),
     /// Answered with [`AgentEvent::Answer`], also while a turn runs.
     Inquire(Inquiry),
     /// Takes the last applied patch back; the choice is for files that changed since.
@@ -165,10 +168,23 @@ impl From<HistoryEvent> for AgentEvent {
     }
 }
 
+/// What the user may change about the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SandboxChange {
+    /// Get the image anew, in the background; the container so far goes on until the new one is there.
+    Image(ImageWish),
+    /// Stop getting it.
+    Cancel,
+    /// Give the code a network, or take it away; until the session ends.
+    Network(bool),
+}
+
 /// Whether the `python` tool can be offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SandboxState {
     Starting,
+    /// Its image is being pulled or imported.
+    Fetching(ImageProgress),
     /// E.g. `docker 20.10 python:3.13-slim`.
     Ready {
         description: String,

@@ -72,8 +72,12 @@ pub(super) async fn run(
     };
     let mut core = Core {
         model: load_model(options.model_load, events.clone()),
-        python: start_sandbox(options.sandbox, events.clone()),
-        link: Link::new(commands, events, beside, options.approvals),
+        link: {
+            let mut link = Link::new(commands, events.clone(), beside, options.approvals);
+            link.fetches(options.sandbox.cancel.clone());
+            link
+        },
+        python: start_sandbox(options.sandbox, None, events),
         history: History::new(State::default(), options.session),
         desk,
         host: options.host,
@@ -119,6 +123,7 @@ impl Core {
             | AgentCommand::SetApprovals(_)
             | AgentCommand::Inquire(_) => {}
             AgentCommand::SwitchModel(name) => self.switch_model(name),
+            AgentCommand::Sandbox(change) => self.change_sandbox(change).await,
             AgentCommand::SetEffort(effort) => {
                 self.options.effort = effort;
                 if let Some(fixed) = &mut self.fixed {

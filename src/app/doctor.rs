@@ -5,6 +5,7 @@ use crate::agent::Check;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Style, paint, stdout_text};
 use crate::engine::models::{ModelSource, resolve};
+use crate::sandbox::{ImageWish, Report};
 use crate::text;
 use crate::tools::python::Interpreter;
 use tokio_util::sync::CancellationToken;
@@ -106,21 +107,25 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
     checks
 }
 
-/// Python, and the shell with the way its view of the folder is made.
-async fn container(setup: &Setup) -> [Check; 2] {
+/// The engine, its image, Python, and the shell with the way its view of the folder is made.
+async fn container(setup: &Setup) -> Vec<Check> {
     let split = |text: &str| {
         let (detail, hint) = text.split_once('\n').unwrap_or((text, ""));
         (detail.to_owned(), hint.trim().to_owned())
     };
-    let bench = match super::parts::start_sandbox(setup).await {
+    let cancel = CancellationToken::new();
+    let started = super::parts::start_sandbox(setup, ImageWish::Local, |_| {}, &cancel).await;
+    let bench = match started {
         Ok(bench) => bench,
         Err(error) => {
             let (detail, hint) = split(&error.to_string());
-            return ["python", "shell"].map(|name| bad(name, detail.clone(), hint.clone()));
+            return ["python", "shell"]
+                .map(|name| bad(name, detail.clone(), hint.clone()))
+                .into();
         }
     };
-    let python = good("python", bench.description());
     let sandbox = bench.sandbox();
+    let python = good("python", &sandbox.report().python);
     let shell = match sandbox.view() {
         Ok(way) => {
             let why = sandbox.view_note().map(split);
@@ -142,10 +147,39 @@ async fn container(setup: &Setup) -> [Check; 2] {
         }
     };
     let suggestion = super::project::suggestion(&setup.workspace, &setup.config.sandbox.image);
+    let report = sandbox.report();
+    let (engine, image) = (engine(report), image(report));
     bench.stop().await;
     let shell = Check {
         hint: shell.hint.or(suggestion),
         ..shell
     };
-    [python, shell]
+    vec![engine, image, python, shell]
+}
+
+fn engine(report: &Report) -> Check {
+    match report.missing.as_slice() {
+        [] => good("engine", &report.engine),
+        missing => bad(
+            "engine",
+            format!("{}: no {}", report.engine, missing.join(", no ")),
+            "this limit is not enforced here; docs/sandbox.md says what that means",
+        ),
+    }
+}
+
+fn image(report: &Report) -> Check {
+    let image = &report.image;
+    let digest = image.digest.as_deref().unwrap_or(&image.id);
+    let since = match &image.pinned {
+        Some(day) => format!(", pinned on {day}"),
+        None => ", not pinned".to_owned(),
+    };
+    let mut shown = good("image", format!("{}: {digest}{since}", image.name));
+    if let Some(now) = &image.moved {
+        shown.hint = Some(format!(
+            "the name stands for {now} now; `descant python --pin` takes that one"
+        ));
+    }
+    shown
 }

@@ -1,7 +1,7 @@
 //! What the program does for its agent besides running it: finding and loading models, and the checkup.
 
 use super::{Setup, doctor, models, parts};
-use crate::agent::{Check, Host, ModelChoice, ModelLoad, Words};
+use crate::agent::{Check, Host, ImageWish, ModelChoice, ModelLoad, SandboxLoad, Words};
 use futures_util::future::BoxFuture;
 
 pub(super) struct Program {
@@ -16,6 +16,10 @@ impl Host for Program {
 
     fn load(&self, name: &str) -> ModelLoad {
         parts::load_model(&self.setup, name, self.words.clone())
+    }
+
+    fn sandbox(&self, wish: ImageWish) -> SandboxLoad {
+        parts::load_sandbox(&self.setup, wish)
     }
 
     fn checkup(&self) -> BoxFuture<'static, Vec<Check>> {

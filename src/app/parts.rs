@@ -5,7 +5,7 @@ use super::Setup;
 use super::host::Program;
 use crate::agent::{
     Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
-    ModelOptions, Words,
+    ModelOptions, SandboxLoad, Words,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
@@ -14,7 +14,10 @@ use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
-use crate::sandbox::{EngineLocator, ExtraMount, SandboxConfig, SandboxError, ViewChoice};
+use crate::sandbox::{
+    EngineLocator, ExtraMount, ImageProgress, ImageWish, PinFile, SandboxConfig, SandboxError,
+    ViewChoice,
+};
 use crate::session::{Shelf, utc_date};
 use crate::text;
 use crate::tools::python::Interpreter;
@@ -29,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// Load reports that may wait; one that finds no room is superseded by the next.
 const REPORT_ROOM: usize = 16;
@@ -61,13 +65,7 @@ pub(super) fn start_agent(
         workspace: Arc::clone(&setup.workspace),
         journal,
         model_load: load_model(setup, &setup.model(), words.clone()),
-        sandbox: {
-            let setup = setup.clone();
-            Box::pin(async move {
-                let bench = start_sandbox(&setup).await?;
-                Ok(Box::new(bench) as Box<dyn Interpreter>)
-            })
-        },
+        sandbox: load_sandbox(setup, ImageWish::Local),
         model: ModelOptions {
             effort: setup.config.effort,
             effort_asked: setup.effort_asked,
@@ -151,8 +149,36 @@ pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
     }
 }
 
+/// Starts a container in the background.
+pub(super) fn load_sandbox(setup: &Setup, wish: ImageWish) -> SandboxLoad {
+    let (sender, progress) = mpsc::channel(REPORT_ROOM);
+    let setup = setup.clone();
+    let cancel = CancellationToken::new();
+    let cancelled = cancel.clone();
+    let outcome = Box::pin(async move {
+        let report = |progress| {
+            let _ = sender.try_send(progress);
+        };
+        let bench = start_sandbox(&setup, wish, report, &cancelled).await?;
+        Ok(Box::new(bench) as Box<dyn Interpreter>)
+    });
+    SandboxLoad {
+        progress,
+        cancel,
+        outcome,
+    }
+}
+
 /// The sandbox as it is configured, on the folder that is worked in.
-pub(super) async fn start_sandbox(setup: &Setup) -> Result<Workbench, SandboxError> {
+///
+/// # Errors
+/// When there is no engine or no image, or the container does not start.
+pub(super) async fn start_sandbox(
+    setup: &Setup,
+    wish: ImageWish,
+    progress: impl FnMut(ImageProgress) + Send,
+    cancel: &CancellationToken,
+) -> Result<Workbench, SandboxError> {
     let wanted = &setup.config.sandbox;
     if !wanted.enabled {
         return Err(SandboxError::NoEngine {
@@ -160,25 +186,27 @@ pub(super) async fn start_sandbox(setup: &Setup) -> Result<Workbench, SandboxErr
             hint: "set it to true to offer python and shell".to_owned(),
         });
     }
-    let config = sandbox_config(setup)?;
-    let remote = config
-        .engine
-        .docker_host
-        .as_deref()
-        .is_some_and(|host| !host.starts_with("unix://") && !host.starts_with("npipe://"));
-    if setup.config.offline && remote {
-        return Err(SandboxError::NoEngine {
-            reason: "DOCKER_HOST is reached over the network, and --offline forbids that"
-                .to_owned(),
-            hint: "use a local engine, or run without --offline".to_owned(),
+    if setup.config.offline && wish == ImageWish::Pull {
+        return Err(SandboxError::NoImage {
+            image: wanted.image.clone(),
+            hint: "--offline forbids pulling it; run without, or import it from a file".to_owned(),
         });
     }
-    Workbench::start(config, Arc::clone(&setup.workspace), wanted.allow.clone()).await
+    let config = SandboxConfig {
+        wish,
+        ..sandbox_config(setup)?
+    };
+    let workspace = Arc::clone(&setup.workspace);
+    let allow = wanted.allow.clone();
+    Workbench::start_with_progress(config, workspace, allow, progress, cancel).await
 }
 
 fn sandbox_config(setup: &Setup) -> Result<SandboxConfig, SandboxError> {
     let wanted = &setup.config.sandbox;
-    let engine = EngineLocator::from_env();
+    let engine = EngineLocator {
+        local_only: setup.config.offline,
+        ..EngineLocator::from_env()
+    };
     let mounts = wanted.mounts.iter().map(|entry| {
         ExtraMount::parse(entry, engine.home.as_deref()).map_err(|reason| SandboxError::Mount {
             mount: entry.clone(),
@@ -201,6 +229,10 @@ fn sandbox_config(setup: &Setup) -> Result<SandboxConfig, SandboxError> {
         cpus: wanted.cpus,
         timeout: Duration::from_secs(wanted.timeout_s),
         output_limit: wanted.output_kib << 10,
+        pins: Some(PinFile {
+            path: setup.paths.state.join("sandbox-images.json"),
+            today: utc_date(SystemTime::now()),
+        }),
         ..SandboxConfig::new(setup.workspace.root().to_owned(), engine)
     })
 }

@@ -1,4 +1,4 @@
-//! One container's life: image, create, attach, start, remove, and the sweep of what dead sessions left.
+//! One container's life: create, attach, start, remove, and the sweep of what dead sessions left.
 //!
 //! Every step has a time limit of its own, because an engine that hangs must not take the session with it.
 
@@ -10,24 +10,22 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::Mount;
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder,
-    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptions, InspectContainerOptions,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
-use futures_util::StreamExt;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
+use super::image::{self, Image, ImageProgress};
 use super::kernel::Kernel;
 use super::locate::Engine;
 use super::owner::{OWNER_LABEL, Owner, SESSION_LABEL};
 use super::request::{self, ContainerUser, Mapping};
 use super::shell::Shell;
-use super::{SandboxConfig, SandboxError, view};
+use super::{Report, SandboxConfig, SandboxError, view};
 
 /// The sweep, the leftovers of others' crashes, is not worth a longer wait at the start.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// A pull that says nothing for this long has stalled.
-const PULL_SILENCE: Duration = Duration::from_secs(120);
 
 /// Awaits one step; an engine that does not answer in time is an engine error like any other.
 pub(super) async fn step<T>(
@@ -47,8 +45,9 @@ pub(super) async fn step<T>(
 /// What was found out once about engine and image, for every container of the session.
 pub(super) struct Facts {
     engine: String,
-    image: String,
-    pub(super) image_id: String,
+    /// Where it listens, and what it speaks.
+    place: String,
+    pub(super) image: Image,
     pub(super) user: ContainerUser,
     cpus: f64,
     /// Limits that this engine cannot enforce.
@@ -62,7 +61,8 @@ impl Facts {
     pub(super) async fn gather(
         engine: &Engine,
         config: &SandboxConfig,
-        progress: impl FnMut(&str) + Send,
+        progress: &mut (dyn FnMut(ImageProgress) + Send),
+        cancel: &CancellationToken,
     ) -> Result<Self, SandboxError> {
         let docker = &engine.docker;
         let info = step(
@@ -87,8 +87,8 @@ impl Facts {
         ];
         Ok(Self {
             engine: engine.name.clone(),
-            image: config.image.clone(),
-            image_id: image_id(docker, config, progress).await?,
+            place: engine.place(),
+            image: image::resolve(engine, config, progress, cancel).await?,
             user: request::container_user(mapping, request::host_user(), owner),
             cpus: info
                 .ncpu
@@ -104,82 +104,18 @@ impl Facts {
         })
     }
 
-    pub(super) fn description(&self, python: &str) -> String {
-        let mut text = format!("{}, python {python} ({})", self.engine, self.image);
-        if !self.missing.is_empty() {
-            text.push_str(&format!(", no {}", self.missing.join(", no ")));
+    pub(super) fn report(&self, container: &Container) -> Report {
+        let mut missing = self.missing.clone();
+        if !container.filtered() {
+            missing.push("filter of io_uring (the image's Python has no ctypes, or the processor is another)");
         }
-        text
-    }
-}
-
-/// The id the image's name stands for; pulled first where that is allowed.
-async fn image_id(
-    docker: &Docker,
-    config: &SandboxConfig,
-    progress: impl FnMut(&str) + Send,
-) -> Result<String, SandboxError> {
-    const LOOKING: &str = "looking for the image";
-    let image = &config.image;
-    match step(LOOKING, config.engine_timeout, docker.inspect_image(image)).await {
-        Ok(found) => return Ok(found.id.unwrap_or_else(|| image.clone())),
-        Err(SandboxError::Engine {
-            source:
-                Error::DockerResponseServerError {
-                    status_code: 404, ..
-                },
-            ..
-        }) => {}
-        Err(other) => return Err(other),
-    }
-    if !config.pull {
-        return Err(SandboxError::NoImage {
-            image: image.clone(),
-            hint: format!("get it with `docker pull {image}`"),
-        });
-    }
-    pull(docker, image, progress).await?;
-    let found = step(LOOKING, config.engine_timeout, docker.inspect_image(image)).await?;
-    Ok(found.id.unwrap_or_else(|| image.clone()))
-}
-
-async fn pull(
-    docker: &Docker,
-    image: &str,
-    mut progress: impl FnMut(&str) + Send,
-) -> Result<(), SandboxError> {
-    const PULLING: &str = "pulling the image";
-    // Without a tag the engine would fetch every one there is.
-    let last = image.rsplit('/').next().unwrap_or(image);
-    let reference = if last.contains([':', '@']) {
-        image.to_owned()
-    } else {
-        format!("{image}:latest")
-    };
-    let options = CreateImageOptionsBuilder::default()
-        .from_image(&reference)
-        .build();
-    let mut steps = docker.create_image(Some(options), None, None);
-    loop {
-        let step = match timeout(PULL_SILENCE, steps.next()).await {
-            Ok(Some(step)) => step,
-            Ok(None) => return Ok(()),
-            Err(_elapsed) => Err(Error::RequestTimeoutError),
-        };
-        let step = step.map_err(|source| SandboxError::Engine {
-            doing: PULLING,
-            source,
-        })?;
-        let detail = step.progress_detail.unwrap_or_default();
-        let status = step.status.unwrap_or_default();
-        match (detail.current, detail.total) {
-            (Some(current), Some(total)) if total > 0 => {
-                progress(&format!(
-                    "{image}: {status} {}%",
-                    current.saturating_mul(100) / total
-                ));
-            }
-            _ => progress(&format!("{image}: {status}")),
+        Report {
+            engine: format!("{}, {}", self.engine, self.place),
+            name: self.engine.clone(),
+            image: self.image.clone(),
+            python: container.python().to_owned(),
+            missing,
+            session: self.session.clone(),
         }
     }
 }
@@ -230,7 +166,7 @@ impl Container {
             (SESSION_LABEL.to_owned(), facts.session.clone()),
         ]);
         let mounts = facts.mounts.clone();
-        let (image, user) = (&facts.image_id, &facts.user);
+        let (image, user) = (&facts.image.id, &facts.user);
         let body = request::create_request(config, image, user, facts.cpus, labels, mounts);
         let created = step(
             "creating the container",
@@ -244,11 +180,17 @@ impl Container {
             limit: config.engine_timeout,
         };
         match Self::open(docker, &created.id, config.engine_timeout).await {
-            Ok(kernel) => Ok(Self {
-                made,
-                kernel,
-                shell: None,
-            }),
+            Ok(kernel) => match kernel.unconfined(config.network) {
+                None => Ok(Self {
+                    made,
+                    kernel,
+                    shell: None,
+                }),
+                Some(what) => {
+                    made.remove().await;
+                    Err(SandboxError::Unconfined { what })
+                }
+            },
             Err(error) => {
                 made.remove().await;
                 Err(error)
@@ -283,6 +225,10 @@ impl Container {
 
     pub(super) fn id(&self) -> &str {
         self.made.id.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn filtered(&self) -> bool {
+        self.kernel.filtered()
     }
 
     pub(super) fn python(&self) -> &str {

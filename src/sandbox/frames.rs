@@ -13,9 +13,7 @@ const FRAME_LIMIT: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Frame {
     /// The supervisor is up.
-    Hello {
-        python: String,
-    },
+    Hello(Box<Hello>),
     Output(Vec<u8>),
     Done {
         cell: u64,
@@ -49,9 +47,39 @@ pub(super) enum FrameError {
     Body(char),
 }
 
-#[derive(Deserialize)]
-struct Hello {
-    python: String,
+/// What the supervisor says of itself as the kernel sees it: how far the engine did what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Hello {
+    pub(super) python: String,
+    /// Descant's own filter of system calls is in force.
+    pub(super) filtered: bool,
+    /// The bounding and the effective set, as bits.
+    pub(super) capabilities: u64,
+    pub(super) no_new_privileges: bool,
+    pub(super) seccomp: bool,
+    /// The root file system is.
+    pub(super) read_only: bool,
+    /// Those that are up, without its own loop.
+    pub(super) interfaces: Vec<String>,
+}
+
+impl Hello {
+    /// What was asked for and is not so.
+    pub(super) fn unconfined(&self, network: bool) -> Option<String> {
+        if self.capabilities != 0 {
+            return Some(format!("it left the capabilities {:#x}", self.capabilities));
+        }
+        if !self.no_new_privileges {
+            return Some("it allows new privileges".to_owned());
+        }
+        if !self.read_only {
+            return Some("its root file system can be written".to_owned());
+        }
+        if !network && !self.interfaces.is_empty() {
+            return Some(format!("it has a network ({})", self.interfaces.join(", ")));
+        }
+        None
+    }
 }
 
 #[derive(Deserialize)]
@@ -102,10 +130,7 @@ impl FrameReader {
         };
         let frame = match frame {
             [b'O', body @ ..] => Frame::Output(body.to_vec()),
-            [b'H', body @ ..] => {
-                let Hello { python } = parse('H', body)?;
-                Frame::Hello { python }
-            }
+            [b'H', body @ ..] => Frame::Hello(Box::new(parse('H', body)?)),
             [b'D', body @ ..] => {
                 let Done { cell, status } = parse('D', body)?;
                 Frame::Done { cell, status }
@@ -195,6 +220,36 @@ mod tests {
 
     const OURS: [u8; NONCE] = *b"0123456789abcdef";
 
+    const HELLO: &[u8] = br#"H{"python": "3.13.1", "filtered": true, "capabilities": 0, "no_new_privileges": true, "seccomp": true,
+        "read_only": true, "interfaces": []}"#;
+
+    fn hello() -> Hello {
+        Hello {
+            python: "3.13.1".into(),
+            filtered: true,
+            capabilities: 0,
+            no_new_privileges: true,
+            seccomp: true,
+            read_only: true,
+            interfaces: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_engine_that_did_not_do_as_it_was_asked_is_found_out() {
+        assert_eq!(hello().unconfined(false), None);
+        let with = |change: fn(&mut Hello), network: bool| {
+            let mut hello = hello();
+            change(&mut hello);
+            hello.unconfined(network).unwrap_or_default()
+        };
+        assert!(with(|h| h.capabilities = 1 << 21, false).contains("0x200000"));
+        assert!(with(|h| h.no_new_privileges = false, false).contains("privileges"));
+        assert!(with(|h| h.read_only = false, false).contains("written"));
+        assert!(with(|h| h.interfaces = vec!["eth0".into()], false).contains("eth0"));
+        assert_eq!(with(|h| h.interfaces = vec!["eth0".into()], true), "");
+    }
+
     fn frame(nonce: &[u8], body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(nonce.len() + body.len()).unwrap();
         [&length.to_be_bytes(), nonce, body].concat()
@@ -215,7 +270,7 @@ mod tests {
     #[test]
     fn frames_are_read_however_they_are_cut() {
         let stream = [
-            frame(&OURS, b"H{\"python\": \"3.13.1\"}"),
+            frame(&OURS, HELLO),
             frame(&OURS, b"O"),
             frame(&OURS, b"Otext \xff"),
             frame(&OURS, b"D{\"cell\": 7, \"status\": \"interrupted\"}"),
@@ -226,9 +281,7 @@ mod tests {
             assert_eq!(
                 read(&stream, size).unwrap(),
                 [
-                    Frame::Hello {
-                        python: "3.13.1".into()
-                    },
+                    Frame::Hello(Box::new(hello())),
                     Frame::Output(Vec::new()),
                     Frame::Output(b"text \xff".to_vec()),
                     Frame::Done {

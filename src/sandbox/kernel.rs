@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::CellExit;
-use super::frames::{CellStatus, Command, Frame, FrameReader, NONCE};
+use super::frames::{CellStatus, Command, Frame, FrameReader, Hello, NONCE};
 use super::output::Capped;
 
 const KERNEL: &str = include_str!("kernel.py");
@@ -74,6 +74,8 @@ pub(super) struct Kernel {
     said: Vec<u8>,
     last_cell: u64,
     pub(super) python: String,
+    /// `None` until it has greeted.
+    hello: Option<Hello>,
 }
 
 impl Kernel {
@@ -90,6 +92,7 @@ impl Kernel {
             said: Vec::new(),
             last_cell: 0,
             python: String::new(),
+            hello: None,
         };
         let hello = async {
             // A container that ended at once also refuses input: what it said is then the better reason.
@@ -100,21 +103,33 @@ impl Kernel {
                 })
                 .await;
             match (kernel.next().await, sent) {
-                (Ok(Frame::Hello { python }), Ok(())) => Ok(python),
+                (Ok(Frame::Hello(hello)), Ok(())) => Ok(*hello),
                 (Err(Gone::Ended { said }), Err(write)) if said.is_empty() => Err(write),
                 (Err(gone), _) | (Ok(_), Err(gone)) => Err(gone),
                 (Ok(_), Ok(())) => Err(Gone::Protocol("something else than a greeting".to_owned())),
             }
         };
-        let python = timeout(limit, hello)
+        let hello = timeout(limit, hello)
             .await
             .unwrap_or(Err(Gone::Silent("did not come up in time")))?;
-        kernel.python = python
+        kernel.python = hello
+            .python
             .chars()
             .filter(|c| c.is_ascii_graphic())
             .take(16)
             .collect();
+        kernel.hello = Some(hello);
         Ok(kernel)
+    }
+
+    /// What the engine was asked for and did not do.
+    pub(super) fn unconfined(&self, network: bool) -> Option<String> {
+        self.hello.as_ref()?.unconfined(network)
+    }
+
+    /// Whether Descant's own filter of system calls is in force.
+    pub(super) fn filtered(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.filtered)
     }
 
     async fn send(&mut self, command: &Command<'_>) -> Result<(), Gone> {
@@ -248,7 +263,7 @@ impl Kernel {
                     });
                     return Ok(exit.unwrap_or(CellExit::Died));
                 }
-                Event::Frame(Frame::Hello { .. }) => {
+                Event::Frame(Frame::Hello(_)) => {
                     return Err(Stopped::Gone(Gone::Protocol(
                         "a second greeting".to_owned(),
                     )));

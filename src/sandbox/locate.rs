@@ -1,7 +1,11 @@
 //! Finding a container engine and agreeing on a version of its interface.
 //!
-//! The environment is read once, into [`EngineLocator`]; the rest works on values. `DOCKER_HOST`, when set, is the only
-//! place looked at; otherwise the first socket that answers is taken, in the order of [`EngineLocator::sockets`].
+//! The environment is read once, into [`EngineLocator`]; the rest works on values. The first place that answers is taken, in
+//! the order of `EngineLocator::places`.
+
+mod places;
+
+pub use places::EngineLocator;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -20,69 +24,31 @@ const OLDEST_API: ClientVersion = ClientVersion {
     minor_version: 41,
 };
 
-/// What of the environment tells where an engine listens.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EngineLocator {
-    /// `DOCKER_HOST`: `unix://PATH` or `tcp://HOST:PORT`.
-    pub docker_host: Option<String>,
-    /// `XDG_RUNTIME_DIR`, where rootless engines listen.
-    pub runtime_dir: Option<PathBuf>,
-    /// `HOME`, where the desktop products listen.
-    pub home: Option<PathBuf>,
-}
-
-impl EngineLocator {
-    /// Reads the environment; call it once, at start-up.
-    pub fn from_env() -> Self {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        Self {
-            docker_host: set("DOCKER_HOST").map(|value| value.to_string_lossy().into_owned()),
-            runtime_dir: set("XDG_RUNTIME_DIR").map(PathBuf::from),
-            home: set("HOME").map(PathBuf::from),
-        }
-    }
-
-    /// Only this engine.
-    pub fn at(docker_host: impl Into<String>) -> Self {
-        Self {
-            docker_host: Some(docker_host.into()),
-            runtime_dir: None,
-            home: None,
-        }
-    }
-
-    /// The sockets tried, in order, when `DOCKER_HOST` is not set: Docker before Podman, and a rootless engine, which
-    /// somebody set up on purpose, before the machine's.
-    fn sockets(&self) -> Vec<PathBuf> {
-        let mut sockets = vec![PathBuf::from("/var/run/docker.sock")];
-        if let Some(runtime) = &self.runtime_dir {
-            sockets.insert(0, runtime.join("docker.sock"));
-        }
-        if let Some(home) = &self.home {
-            let places = [
-                ".docker/run/docker.sock",
-                ".docker/desktop/docker.sock",
-                ".colima/default/docker.sock",
-                ".orbstack/run/docker.sock",
-                ".rd/docker.sock",
-            ];
-            sockets.extend(places.iter().map(|place| home.join(place)));
-        }
-        if let Some(runtime) = &self.runtime_dir {
-            sockets.push(runtime.join("podman/podman.sock"));
-        }
-        sockets.push(PathBuf::from("/run/podman/podman.sock"));
-        sockets
-    }
-}
-
 /// An engine that answered.
 pub(super) struct Engine {
     pub(super) docker: Docker,
     pub(super) socket: Option<PathBuf>,
+    /// `/var/run/docker.sock`, `tcp://10.0.0.2:2375`.
+    pub(super) host: String,
+    /// Who named the place; empty where nobody had to.
+    pub(super) by: String,
+    /// Of its interface, as it was agreed on: `1.41`.
+    pub(super) api: String,
     /// `docker 20.10`, `podman 5.2`.
     pub(super) name: String,
     pub(super) podman: bool,
+}
+
+impl Engine {
+    /// `/var/run/docker.sock, API 1.41`, and who named the place.
+    pub(super) fn place(&self) -> String {
+        let by = if self.by.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.by)
+        };
+        format!("{}{by}, API {}", self.host, self.api)
+    }
 }
 
 pub(super) async fn connect(
@@ -90,33 +56,40 @@ pub(super) async fn connect(
     limit: Duration,
 ) -> Result<Engine, SandboxError> {
     let limit = limit.min(ANSWER_TIMEOUT);
-    if let Some(host) = &locator.docker_host {
-        let (docker, socket) = client(host)
-            .map_err(|reason| no_engine(format!("DOCKER_HOST is {host}: {reason}"), &reason))?;
-        return answer(docker, socket, limit)
-            .await
-            .map_err(|reason| no_engine(format!("{host} (DOCKER_HOST): {reason}"), &reason));
-    }
     let mut tried = Vec::new();
     let mut worst = String::new();
-    for path in locator.sockets() {
-        // A socket that is not there says nothing; one that is there and does not answer is what the user wants
-        // to hear about.
-        if !path.exists() {
-            continue;
-        }
-        let socket = format!("unix://{}", path.display());
-        match client(&socket) {
-            Ok((docker, socket)) => match answer(docker, socket, limit).await {
-                Ok(engine) => return Ok(engine),
-                Err(reason) => {
-                    tried.push(format!("{}: {reason}", path.display()));
-                    if worst.is_empty() {
-                        worst = reason;
-                    }
+    for place in locator.places() {
+        let said = match &place.host {
+            Ok(host) => {
+                let socket = host.strip_prefix("unix://").map(Path::new);
+                // A usual socket that is not there says nothing; one that is there and does not answer is what the
+                // user wants to hear about.
+                if !place.named && socket.is_some_and(|path| !path.exists()) {
+                    continue;
                 }
-            },
-            Err(reason) => tried.push(format!("{}: {reason}", path.display())),
+                engine_at(host, locator.local_only, limit).await
+            }
+            Err(reason) => Err(reason.clone()),
+        };
+        match said {
+            Ok(engine) => {
+                return Ok(Engine {
+                    by: place.by,
+                    ..engine
+                });
+            }
+            Err(reason) => {
+                let host = place.host.as_deref().unwrap_or_default();
+                let host = host.strip_prefix("unix://").unwrap_or(host);
+                tried.push(match (host, place.by.as_str()) {
+                    (host, "") => format!("{host}: {reason}"),
+                    ("", by) => format!("{by}: {reason}"),
+                    (host, by) => format!("{host} ({by}): {reason}"),
+                });
+                if worst.is_empty() {
+                    worst = reason;
+                }
+            }
         }
     }
     if tried.is_empty() {
@@ -128,14 +101,25 @@ pub(super) async fn connect(
     Err(no_engine(tried.join("; "), &worst))
 }
 
+async fn engine_at(host: &str, local_only: bool, limit: Duration) -> Result<Engine, String> {
+    if local_only && !host.starts_with("unix://") {
+        return Err(REMOTE.to_owned());
+    }
+    let (docker, socket) = client(host)?;
+    answer(docker, socket, host, limit).await
+}
+
 const DENIED: &str = "permission denied";
 const SILENT: &str = "it does not answer";
+const REMOTE: &str = "it is reached over the network, and --offline forbids that";
 
 fn no_engine(reason: String, why: &str) -> SandboxError {
     let hint = if why.contains(DENIED) {
         "you may not use this engine: join its group (`sudo usermod -aG docker $USER`, then log in again), or run a rootless one"
     } else if why.contains(SILENT) {
         "restart the engine (`sudo systemctl restart docker`, or the desktop application)"
+    } else if why.contains(REMOTE) {
+        "use a local engine, or run without --offline"
     } else {
         "install or start Docker or Podman (`sudo systemctl start docker`); without one, python is not offered to the model"
     };
@@ -164,6 +148,7 @@ fn client(host: &str) -> Result<(Docker, Option<PathBuf>), String> {
 async fn answer(
     docker: Docker,
     socket: Option<PathBuf>,
+    host: &str,
     limit: Duration,
 ) -> Result<Engine, String> {
     // hyper reports a refused connection only as "client error"; the socket itself says why.
@@ -196,6 +181,9 @@ async fn answer(
     Ok(Engine {
         docker,
         socket,
+        host: host.strip_prefix("unix://").unwrap_or(host).to_owned(),
+        by: String::new(),
+        api: agreed.to_string(),
         name: format!(
             "{} {}",
             if podman { "podman" } else { "docker" },
@@ -250,36 +238,6 @@ fn plain(error: &bollard::errors::Error) -> String {
 )]
 mod tests {
     use super::*;
-
-    #[test]
-    fn docker_comes_before_podman_and_rootless_before_the_machines() {
-        let locator = EngineLocator {
-            docker_host: None,
-            runtime_dir: Some(PathBuf::from("/run/user/1000")),
-            home: Some(PathBuf::from("/home/ada")),
-        };
-        let sockets = locator.sockets();
-        let place = |path: &str| {
-            sockets
-                .iter()
-                .position(|socket| socket == Path::new(path))
-                .expect(path)
-        };
-        let order = [
-            "/run/user/1000/docker.sock",
-            "/var/run/docker.sock",
-            "/home/ada/.docker/run/docker.sock",
-            "/home/ada/.colima/default/docker.sock",
-            "/run/user/1000/podman/podman.sock",
-            "/run/podman/podman.sock",
-        ];
-        assert!(order.map(place).is_sorted());
-        let bare = EngineLocator::default().sockets();
-        assert_eq!(
-            bare,
-            ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from)
-        );
-    }
 
     #[test]
     fn the_hint_fits_the_reason() {

@@ -15,7 +15,7 @@ use super::{EngineLocator, SandboxConfig, SandboxError};
 /// Where the repository, or the view of it, is inside the container.
 pub const WORKSPACE: &str = "/workspace";
 
-const SUPERVISOR: &str = include_str!("supervisor.py");
+const SUPERVISOR: &str = concat!(include_str!("seccomp.py"), include_str!("supervisor.py"));
 
 /// Who the container's processes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +183,7 @@ pub fn create_request(
         hostname: Some("sandbox".to_owned()),
         user: Some(user.user.clone()),
         env: Some(Vec::new()),
-        network_disabled: Some(true),
+        network_disabled: Some(!config.network),
         // Standard input ends when Descant's connection does, and the supervisor leaves with it.
         open_stdin: Some(true),
         stdin_once: Some(true),
@@ -199,7 +199,7 @@ pub fn create_request(
         host_config: Some(HostConfig {
             auto_remove: Some(true),
             init: Some(true),
-            network_mode: Some("none".to_owned()),
+            network_mode: Some(if config.network { "bridge" } else { "none" }.to_owned()),
             ipc_mode: Some("private".to_owned()),
             cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
             userns_mode: user.userns.clone(),

@@ -149,7 +149,7 @@ fn a_folder_that_holds_more_than_a_repository_is_not_mounted() {
     let engine = EngineLocator {
         home: Some(home.path().to_owned()),
         runtime_dir: Some(run.clone()),
-        docker_host: None,
+        ..EngineLocator::default()
     };
     let reason = |workspace: &Path| match check_workspace(workspace, &engine, &Some(socket.clone()))
     {

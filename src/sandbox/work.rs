@@ -25,7 +25,7 @@ pub(super) async fn view(
         docker: &engine.docker,
         owner,
         session: &facts.session,
-        image: &facts.image_id,
+        image: &facts.image.id,
         user: &facts.user.user,
         local: engine.socket.is_some(),
         tree_owner: request::owner_of(&config.workspace),
@@ -128,9 +128,7 @@ impl Sandbox {
         let start = async {
             let mut container = match place.take() {
                 Some(container) => container,
-                None => {
-                    Container::start(&self.docker, &self.config, &self.facts, &self.owner).await?
-                }
+                None => self.new_container().await?,
             };
             let shell = match container.shell.take() {
                 Some(shell) => Ok(shell),

@@ -3,7 +3,9 @@
 use super::python::Interpreter;
 use super::shell::Shell;
 use super::view::{Changes, Tree, View};
-use crate::sandbox::{CellResult, CommandResult, Sandbox, SandboxConfig, SandboxError, ViewWay};
+use crate::sandbox::{
+    CellResult, CommandResult, ImageProgress, Sandbox, SandboxConfig, SandboxError, ViewWay,
+};
 use crate::workspace::Workspace;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -20,13 +22,24 @@ pub struct Workbench {
 impl Workbench {
     /// Starts the sandbox with a view of `workspace`. `allow`: patterns of ignored files that it may see.
     pub async fn start(
-        mut config: SandboxConfig,
+        config: SandboxConfig,
         workspace: Arc<Workspace>,
         allow: Vec<String>,
     ) -> Result<Self, SandboxError> {
+        Self::start_with_progress(config, workspace, allow, |_| {}, &CancellationToken::new()).await
+    }
+
+    /// As [`Workbench::start`]; `progress` and `cancel` are for getting the image.
+    pub async fn start_with_progress(
+        mut config: SandboxConfig,
+        workspace: Arc<Workspace>,
+        allow: Vec<String>,
+        progress: impl FnMut(ImageProgress) + Send,
+        cancel: &CancellationToken,
+    ) -> Result<Self, SandboxError> {
         let tree = Arc::new(Tree::new(workspace, allow));
         config.tree = Some(tree.clone());
-        let sandbox = Sandbox::start(config).await?;
+        let sandbox = Sandbox::start_with_progress(config, progress, cancel).await?;
         let view = sandbox
             .view()
             .ok()
@@ -56,6 +69,10 @@ impl Interpreter for Workbench {
                 .await
         }
         .boxed()
+    }
+
+    fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
+        self.sandbox.set_network(on).boxed()
     }
 
     fn shell(&self) -> Option<&dyn Shell> {

@@ -34,6 +34,8 @@ pub enum Command {
     Raw,
     Status,
     Doctor,
+    /// What to change about the container.
+    Sandbox(Option<String>),
     Quit,
 }
 
@@ -90,6 +92,17 @@ const THEMES: Argument = Argument::Text(
 );
 const BLOCK: Argument = Argument::Text("NUMBER", &["code"]);
 const INSTRUCTIONS: Argument = Argument::Text("INSTRUCTIONS", &[]);
+const SANDBOX: Argument = Argument::Text(
+    "CHANGE",
+    &[
+        "pull",
+        "import ",
+        "pin",
+        "cancel",
+        "network on",
+        "network off",
+    ],
+);
 const FILE: Argument = Argument::Text("FILE", &[]);
 const ID: Argument = Argument::Text("ID", &[]);
 
@@ -116,6 +129,7 @@ pub const COMMANDS: &[Spec] = &[
     row("keys", &["keybindings"], Argument::None, "every key that is bound, and where it was bound"),
     row("status", &[], Argument::None, "the model, the context, the container, the session and its files"),
     row("doctor", &[], Argument::None, "check what works on this machine"),
+    row("sandbox", &["container"], SANDBOX, "the container the model's code runs in: pull or import its image, give it a network; without a word a list"),
     row("quit", &["exit", "q"], Argument::None, "leave"),
 ];
 
@@ -201,6 +215,7 @@ fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
         "keys" => Command::Keys,
         "status" => Command::Status,
         "doctor" => Command::Doctor,
+        "sandbox" => Command::Sandbox(text),
         "quit" => Command::Quit,
         _ => return None,
     })

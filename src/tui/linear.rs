@@ -14,6 +14,7 @@ use crate::agent::{AgentCommand, AgentEvent, Inquiry};
 use crate::text;
 use crate::tui::command::{self, Command};
 use crate::tui::terminal;
+use crate::tui::update::sandbox;
 use lines::Lines;
 use questions::{Answered, Questions};
 use speech::Speech;
@@ -256,6 +257,14 @@ impl Linear {
             Command::Diff => self.inquire(Inquiry::Changes),
             Command::Status => self.inquire(Inquiry::Facts),
             Command::Doctor => self.inquire(Inquiry::Checkup),
+            Command::Sandbox(None) => self.say("Say what to change: /sandbox pull, /sandbox import FILE, /sandbox pin, /sandbox cancel, /sandbox network on or /sandbox network off.\n"),
+            Command::Sandbox(Some(words)) => match sandbox::meant(&words) {
+                Ok(change) => {
+                    self.outbox.push_back(AgentCommand::Sandbox(change));
+                    Ok(())
+                }
+                Err(problem) => self.say(&format!("{problem}\n")),
+            },
             Command::Rewind
             | Command::Copy(_)
             | Command::Mouse | Command::Raw

@@ -25,6 +25,7 @@ pub enum Subject {
     Palette,
     Effort,
     Approvals,
+    Sandbox,
     Model,
     /// The rows are the code blocks of this cell, by number.
     Code {

@@ -15,6 +15,7 @@ mod panes;
 mod past;
 pub mod picker;
 mod review;
+pub(super) mod sandbox;
 mod search;
 mod shell;
 

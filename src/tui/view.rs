@@ -136,6 +136,7 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
             Subject::Palette
             | Subject::Effort
             | Subject::Approvals
+            | Subject::Sandbox
             | Subject::Model
             | Subject::Code { .. }
             | Subject::Sessions { .. }

@@ -7,7 +7,7 @@
 
 use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
-    Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId,
+    ImageWish, Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId, SandboxLoad,
 };
 use descant::conversation::{Effort, PromptProfile};
 use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
@@ -109,8 +109,18 @@ pub struct Rig {
 pub struct TestHost {
     loads: Mutex<VecDeque<Result<Script, descant::engine::EngineError>>>,
     pub asked: Mutex<Vec<String>>,
+    /// What becomes of the containers that are asked for, in order.
+    pub fetches: Mutex<VecDeque<Fetch>>,
     /// What was loaded.
     pub engines: Arc<Mutex<Vec<Arc<ScriptedEngine>>>>,
+}
+
+/// What becomes of an image that is fetched for a new container.
+pub enum Fetch {
+    Works(Arc<FakePython>),
+    Fails,
+    /// Goes on until it is cancelled.
+    Hangs,
 }
 
 impl Host for TestHost {
@@ -134,6 +144,43 @@ impl Host for TestHost {
         };
         ModelLoad {
             progress,
+            outcome: outcome.boxed(),
+        }
+    }
+
+    fn sandbox(&self, wish: ImageWish) -> SandboxLoad {
+        self.asked.lock().unwrap().push(format!("{wish:?}"));
+        let fetch = self.fetches.lock().unwrap().pop_front().unwrap();
+        let (sender, progress) = tokio::sync::mpsc::channel(4);
+        let told = descant::agent::ImageProgress {
+            image: "python".into(),
+            stage: descant::sandbox::ImageStage::Downloading,
+            bytes: (10_000_000, 40_000_000),
+            layers: (1, 3),
+            elapsed: Duration::ZERO,
+        };
+        let cancel = CancellationToken::new();
+        let cancelled = cancel.clone();
+        let outcome = async move {
+            sender.send(told).await.unwrap();
+            tokio::task::yield_now().await;
+            match fetch {
+                Fetch::Works(python) => Ok(Box::new(Shared(python)) as Box<dyn Interpreter>),
+                Fetch::Fails => Err(SandboxError::NoEngine {
+                    reason: "the engine left".into(),
+                    hint: "start it".into(),
+                }),
+                Fetch::Hangs => {
+                    cancelled.cancelled().await;
+                    Err(SandboxError::Cancelled {
+                        image: "python".into(),
+                    })
+                }
+            }
+        };
+        SandboxLoad {
+            progress,
+            cancel,
             outcome: outcome.boxed(),
         }
     }
@@ -262,6 +309,7 @@ impl Setup {
         let host = Arc::new(TestHost {
             loads: Mutex::new(self.loads.into()),
             asked: Mutex::default(),
+            fetches: Mutex::default(),
             engines: Arc::default(),
         });
         let handle = Agent::spawn(AgentOptions {
@@ -271,7 +319,11 @@ impl Setup {
                 progress,
                 outcome: outcome.boxed(),
             },
-            sandbox: start.boxed(),
+            sandbox: SandboxLoad {
+                progress: tokio::sync::mpsc::channel(1).1,
+                cancel: CancellationToken::new(),
+                outcome: start.boxed(),
+            },
             model: ModelOptions {
                 effort: Effort::Low,
                 effort_asked: self.effort_asked,
@@ -518,6 +570,16 @@ pub struct FakePython {
     cells: Mutex<VecDeque<Cell>>,
     pub ran: Mutex<Vec<String>>,
     pub stopped: Mutex<bool>,
+    pub network: Mutex<Vec<bool>>,
+}
+
+impl FakePython {
+    pub fn with(cells: impl Into<VecDeque<Cell>>) -> Self {
+        FakePython {
+            cells: Mutex::new(cells.into()),
+            ..FakePython::default()
+        }
+    }
 }
 
 struct Shared(Arc<FakePython>);
@@ -561,6 +623,10 @@ impl Interpreter for Shared {
             })
         }
         .boxed()
+    }
+
+    fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
+        async move { self.0.network.lock().unwrap().push(on) }.boxed()
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {

@@ -1,5 +1,6 @@
 //! A container engine on a Unix socket that goes wrong as a test wants it to.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,8 +17,10 @@ pub enum Step {
     Volumes,
     Info,
     Image,
-    /// Only where the image is missing.
+    /// Only where they are asked for.
     Pull,
+    Import,
+    Tag,
     Create,
     Attach,
     Start,
@@ -113,20 +116,44 @@ pub struct Behaviour {
     pub kernel: Kernel,
     pub api: &'static str,
     pub image: bool,
+    /// The id that a pull gives.
+    pub registry: &'static str,
+    /// How the supervisor greets.
+    pub hello: &'static str,
+    /// The names in an imported file.
+    pub holds: &'static [&'static str],
 }
+
+/// What an engine says of a pull.
+const PULL: &str = r#"{"status":"Pulling from library/python","id":"3.13-slim"}
+{"status":"Pulling fs layer","progressDetail":{},"id":"a"}
+{"status":"Already exists","progressDetail":{},"id":"b"}
+{"status":"Downloading","progressDetail":{"current":10000000,"total":40000000},"id":"a"}
+{"status":"Download complete","progressDetail":{},"id":"a"}
+{"status":"Extracting","progressDetail":{"current":1,"total":40000000},"id":"a"}
+{"status":"Pull complete","progressDetail":{},"id":"a"}
+{"status":"Status: Downloaded newer image for python:3.13-slim"}
+"#;
 
 pub const WELL: Behaviour = Behaviour {
     fault: None,
     kernel: Kernel::Well,
     api: "1.41",
     image: true,
+    hello: r#"H{"python": "3.11.2", "filtered": true, "capabilities": 0, "no_new_privileges": true, "seccomp": true, "read_only": true, "interfaces": []}"#,
+    registry: "sha256:3333333333333333",
+    holds: &["someone/python:3"],
 };
+
+type Images = Arc<Mutex<BTreeMap<String, String>>>;
 
 pub struct Engine {
     pub folder: tempfile::TempDir,
     pub behaviour: Arc<Mutex<Behaviour>>,
     /// What was asked for, as `METHOD path`.
     pub requests: Arc<Mutex<Vec<String>>>,
+    /// Which id each name stands for.
+    pub images: Images,
     pub listening: tokio::task::JoinHandle<()>,
 }
 
@@ -137,17 +164,32 @@ impl Engine {
         let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
         let behaviour = Arc::new(Mutex::new(behaviour));
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (shared, log) = (Arc::clone(&behaviour), Arc::clone(&requests));
+        let images = Images::default();
+        let (shared, log, held) = (
+            Arc::clone(&behaviour),
+            Arc::clone(&requests),
+            Arc::clone(&images),
+        );
+        if behaviour.lock().unwrap().image {
+            let name = "python:3.13-slim".to_owned();
+            images.lock().unwrap().insert(name, "sha256:abc".to_owned());
+        }
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let behaviour = shared.lock().unwrap().clone();
-                tokio::spawn(serve(stream, behaviour, Arc::clone(&log)));
+                tokio::spawn(serve(
+                    stream,
+                    behaviour,
+                    Arc::clone(&log),
+                    Arc::clone(&held),
+                ));
             }
         });
         Self {
             folder,
             behaviour,
             requests,
+            images,
             listening,
         }
     }
@@ -191,6 +233,7 @@ pub async fn serve(
     mut stream: UnixStream,
     behaviour: Behaviour,
     log: Arc<Mutex<Vec<String>>>,
+    images: Images,
 ) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -207,16 +250,40 @@ pub async fn serve(
         .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
+    if head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        // Of an import only the end counts.
+        let mut last = Vec::new();
+        while !last.ends_with(b"\r\n0\r\n\r\n") {
+            last.push(stream.read_u8().await.ok()?);
+            if last.len() > 1 << 16 {
+                last.drain(..1 << 15);
+            }
+        }
+    }
     let mut words = head.split_whitespace();
-    let (method, path) = (words.next()?, words.next()?.split('?').next()?);
-    let path = path.replacen("/v1.41", "", 1);
-    let pulled = behaviour.fault.is_none()
-        && log
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|request| request == "POST /images/create");
-    log.lock().unwrap().push(format!("{method} {path}"));
+    let (method, target) = (words.next()?, words.next()?);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    // The version that was agreed on goes before every path.
+    let path = match path
+        .strip_prefix("/v1.")
+        .and_then(|rest| rest.split_once('/'))
+    {
+        Some((_, rest)) => format!("/{rest}"),
+        None => path.to_owned(),
+    };
+    let asked = match query {
+        "" => format!("{method} {path}"),
+        query => format!("{method} {path}?{query}"),
+    };
+    log.lock().unwrap().push(asked);
+    let image = |name: &str| {
+        let images = images.lock().unwrap();
+        let known = images.get(name).cloned();
+        known.or_else(|| images.values().find(|id| *id == name).cloned())
+    };
     let (step, status, answer) = match (method, path.as_str()) {
         (_, p) if p.ends_with("/version") => {
             (Step::Version, "200 OK", format!(r#"{{"Version":"20.10.24+dfsg1","ApiVersion":"{}"}}"#, behaviour.api))
@@ -228,16 +295,38 @@ pub async fn serve(
             "200 OK",
             r#"{"NCPU":2,"MemoryLimit":true,"PidsLimit":true,"SecurityOptions":["name=seccomp,profile=default"]}"#.to_owned(),
         ),
-        ("POST", "/images/create") => (
-            Step::Pull,
-            "200 OK",
-            "{\"status\":\"Pulling\"}\n{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"total\":4}}\n{\"status\":\"Done\"}\n"
-                .to_owned(),
-        ),
-        (_, p) if p.starts_with("/images/") && !behaviour.image && !pulled => {
-            (Step::Image, "404 Not Found", r#"{"message":"No such image"}"#.to_owned())
+        ("POST", "/images/create") if query.contains("fromSrc=-") => {
+            let imported = "sha256:1111111111111111".to_owned();
+            images.lock().unwrap().insert(imported.clone(), imported.clone());
+            (Step::Import, "200 OK", format!("{{\"status\":\"{imported}\"}}\n"))
         }
-        (_, p) if p.starts_with("/images/") => (Step::Image, "200 OK", r#"{"Id":"sha256:abc"}"#.to_owned()),
+        ("POST", "/images/load") => {
+            let loaded = "sha256:2222222222222222".to_owned();
+            for name in behaviour.holds {
+                images.lock().unwrap().insert((*name).to_owned(), loaded.clone());
+            }
+            let said = behaviour.holds.iter().map(|name| format!("{{\"stream\":\"Loaded image: {name}\\n\"}}\n"));
+            (Step::Import, "200 OK", said.collect())
+        }
+        ("POST", p) if p.ends_with("/tag") => {
+            let id = image(p.strip_prefix("/images/")?.strip_suffix("/tag")?)?;
+            let value = |key: &str| query.split('&').find_map(|part| part.strip_prefix(key)).unwrap_or_default().replace("%3A", ":");
+            images.lock().unwrap().insert(format!("{}:{}", value("repo="), value("tag=")), id);
+            (Step::Tag, "201 Created", String::new())
+        }
+        ("POST", "/images/create") => {
+            if behaviour.fault.is_none() {
+                images.lock().unwrap().insert("python:3.13-slim".to_owned(), behaviour.registry.to_owned());
+            }
+            (Step::Pull, "200 OK", PULL.to_owned())
+        }
+        (_, p) if p.starts_with("/images/") => match image(p.strip_prefix("/images/")?.strip_suffix("/json")?) {
+            Some(id) if id == "sha256:3333333333333333" => {
+                (Step::Image, "200 OK", format!(r#"{{"Id":"{id}","RepoDigests":["python@sha256:4444444444444444"]}}"#))
+            }
+            Some(id) => (Step::Image, "200 OK", format!(r#"{{"Id":"{id}"}}"#)),
+            None => (Step::Image, "404 Not Found", r#"{"message":"No such image"}"#.to_owned()),
+        },
         ("POST", "/containers/create") => (Step::Create, "201 Created", r#"{"Id":"c0ffee","Warnings":[]}"#.to_owned()),
         ("POST", p) if p.ends_with("/attach") => (Step::Attach, "101 UPGRADED", String::new()),
         ("POST", p) if p.ends_with("/start") => (Step::Start, "204 No Content", String::new()),
@@ -259,7 +348,7 @@ pub async fn serve(
         None if step == Step::Attach => {
             let upgrade = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
             stream.write_all(upgrade.as_bytes()).await.ok()?;
-            return supervise(stream, behaviour.kernel).await;
+            return supervise(stream, behaviour).await;
         }
         None if status.starts_with("204") => {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n")
@@ -340,11 +429,12 @@ impl Supervisor {
     }
 }
 
-pub async fn supervise(stream: UnixStream, kernel: Kernel) -> Option<()> {
+pub async fn supervise(stream: UnixStream, behaviour: Behaviour) -> Option<()> {
     let mut it = Supervisor {
         stream,
         nonce: Vec::new(),
     };
+    let kernel = behaviour.kernel;
     let hello = it.read_frame().await?;
     it.nonce = hello[1..17].to_vec();
     match kernel {
@@ -359,7 +449,7 @@ pub async fn supervise(stream: UnixStream, kernel: Kernel) -> Option<()> {
         Kernel::Leaves => return None,
         Kernel::ComplainsAndLeaves => return it.write(2, b"python3: this is not Python\n").await,
         Kernel::SaysSomethingElse => it.say(b"O is not a greeting").await?,
-        _ => it.say(br#"H{"python": "3.11.2"}"#).await?,
+        _ => it.say(behaviour.hello.as_bytes()).await?,
     }
     loop {
         let command = it.read_frame().await?;

@@ -235,3 +235,46 @@ async fn a_container_that_does_not_come_up_can_be_cancelled_and_stopped() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_container_that_is_not_confined_as_asked_is_not_used() {
+    for (hello, why) in [
+        (
+            WELL.hello
+                .replace("\"capabilities\": 0", "\"capabilities\": 8"),
+            "the capabilities 0x8",
+        ),
+        (
+            WELL.hello.replace(
+                "\"no_new_privileges\": true",
+                "\"no_new_privileges\": false",
+            ),
+            "new privileges",
+        ),
+        (
+            WELL.hello
+                .replace("\"read_only\": true", "\"read_only\": false"),
+            "can be written",
+        ),
+        (WELL.hello.replace("[]", "[\"eth0\"]"), "a network (eth0)"),
+    ] {
+        let engine = Engine::start(Behaviour {
+            hello: hello.leak(),
+            ..WELL
+        });
+        match Sandbox::start(engine.config()).await.map(|_| ()) {
+            Err(SandboxError::Unconfined { what }) => assert!(what.contains(why), "{what}"),
+            other => panic!("{why}: {other:?}"),
+        }
+        assert_eq!(engine.asked("DELETE /containers/c0ffee"), 1, "{why}");
+        // With a network that the user switched on, there is one.
+        let network = SandboxConfig {
+            network: true,
+            ..engine.config()
+        };
+        assert_eq!(
+            Sandbox::start(network).await.is_ok(),
+            why.contains("network")
+        );
+    }
+}

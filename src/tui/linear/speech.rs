@@ -4,7 +4,7 @@
 //! code goes by lines. Reasoning is announced and kept for who asks for it.
 
 use super::answers;
-use crate::agent::{AgentEvent, HistoryEvent, SandboxState, ShellEnd, ToolStatus};
+use crate::agent::{AgentEvent, HistoryEvent, ImageProgress, SandboxState, ShellEnd, ToolStatus};
 use crate::conversation::{PromptProfile, Usage};
 use crate::tui::transcript::cells;
 use crate::tui::update::choices::policy_in_words;
@@ -34,6 +34,8 @@ pub struct Speech {
     written: Option<u64>,
     /// Quarters of the loading and of the prompt that were announced.
     loaded: Option<u64>,
+    /// The same of the container's image.
+    fetched: Option<Option<u64>>,
     read: u64,
     /// What was said last ends its line.
     mid_line: bool,
@@ -54,6 +56,20 @@ impl Speech {
 
     pub fn submitted(&mut self) {
         self.sent += 1;
+    }
+
+    /// A word at the beginning and at each quarter.
+    fn fetching(&mut self, progress: &ImageProgress) -> String {
+        let quarter = progress
+            .bytes
+            .0
+            .saturating_mul(4)
+            .checked_div(progress.bytes.1);
+        if self.fetched == Some(quarter) {
+            return String::new();
+        }
+        self.fetched = Some(quarter);
+        self.line(&format!("The container's image: {progress}."))
     }
 
     /// The reasoning of the last message, on request.
@@ -112,6 +128,7 @@ impl Speech {
             AgentEvent::Sandbox(SandboxState::Unavailable { reason }) => {
                 self.line(&format!("Python is not available: {reason}"))
             }
+            AgentEvent::Sandbox(SandboxState::Fetching(progress)) => self.fetching(&progress),
             AgentEvent::Sandbox(SandboxState::Starting | SandboxState::Ready { .. }) => String::new(),
             AgentEvent::TurnStarted { .. } => {
                 self.sent = self.sent.saturating_sub(1);

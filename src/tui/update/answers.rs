@@ -64,6 +64,7 @@ fn status(model: &Model, facts: &Facts) -> String {
     let context = context(&status.context);
     let container = match &status.sandbox {
         None | Some(SandboxState::Starting) => "starting".to_owned(),
+        Some(SandboxState::Fetching(progress)) => progress.to_string(),
         Some(SandboxState::Ready { description }) => description.clone(),
         Some(SandboxState::Unavailable { reason }) => format!("not available: {reason}"),
     };

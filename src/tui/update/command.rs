@@ -1,6 +1,6 @@
 //! Sending what the composer holds, and running the slash commands.
 
-use super::{choices, composer, overlay, panes, quit};
+use super::{choices, composer, overlay, panes, quit, sandbox};
 use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
 use crate::tui::command::{self, Command};
@@ -75,6 +75,8 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
             let told = "checking what works here; a container may be started for it";
             model.conversation.transcript.notice(told);
         }
+        Command::Sandbox(None) => sandbox::open(model),
+        Command::Sandbox(Some(change)) => sandbox::change(model, &change, out),
         Command::Copy(what) => panes::copy_answer(model, what.as_deref(), out),
         Command::Raw => out.effects.push(Effect::RawView(panes::side(model))),
         Command::Mouse => panes::toggle_mouse(model, out),

@@ -1,6 +1,6 @@
 //! What a choice from a list does, one arm for each subject.
 
-use super::{choices, panes, past};
+use super::{choices, panes, past, sandbox};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Effect, Model, Update};
 use crate::tui::picker::{Picked, Subject};
@@ -60,6 +60,7 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
         }
         Subject::Effort => choices::effort(model, picked, out),
         Subject::Approvals => choices::approvals(model, picked, out),
+        Subject::Sandbox => sandbox::picked(model, picked, out),
         Subject::Model => choices::model(model, picked, out),
     }
 }

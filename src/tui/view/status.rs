@@ -172,6 +172,10 @@ fn segments(model: &Model) -> Vec<Segment> {
     match &status.sandbox {
         None => {}
         Some(SandboxState::Starting) => add(7, false, "container starting".to_owned()),
+        // What the user waits for, and may want to cancel.
+        Some(SandboxState::Fetching(progress)) => {
+            add(1, false, text::label(&progress.to_string()));
+        }
         Some(SandboxState::Ready { description }) => {
             add(7, false, wrap::clip(&text::label(description), 32))
         }
