@@ -60,7 +60,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use terminal::wire::Sends;
-use terminal::{Screen, clipboard, links};
+use terminal::{Screen, clipboard, links, tmux};
 use theme::catalogue::Themes;
 use theme::depth::{ColourHints, Depth};
 use tokio::sync::mpsc;
@@ -244,5 +244,9 @@ fn terminal_hints(term: &str) -> clipboard::Terminal {
         term_program: var("TERM_PROGRAM"),
         tmux: !var("TMUX").is_empty(),
         screen: !var("STY").is_empty(),
+        vte: !var("VTE_VERSION").is_empty(),
+        tmux_program: std::env::var_os("PATH")
+            .filter(|_| !var("TMUX").is_empty())
+            .and_then(|path| tmux::find(&path)),
     }
 }

@@ -4,6 +4,7 @@
 //! [`EVENTS_PER_FRAME`] at once), then what finished in the background, then a clock that runs only while
 //! something animates. When nothing happens, nothing wakes it.
 
+mod copy;
 mod signals;
 
 use super::TuiError;
@@ -286,6 +287,7 @@ impl Loop {
                 });
             }
             Effect::Copy(copied) => self.copy(copied)?,
+            Effect::EndCopy(copied, taken) => self.copied(copied, Some(taken))?,
             Effect::CopySelection(selection) => {
                 let text = view::selected_text(&self.model, &mut self.cache, &selection);
                 if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -360,23 +362,6 @@ impl Loop {
             Effect::Quit => self.quit = true,
         }
         Ok(())
-    }
-
-    /// Sends a text to the terminal's clipboard, or keeps it in a file, and says which.
-    fn copy(&mut self, copied: Copied) -> Result<(), TuiError> {
-        let plan = clipboard::plan(&copied.text, &self.terminal);
-        self.screen.send(&plan.sequence)?;
-        let kept = plan.file.then(|| match &self.state {
-            Some(folder) => clipboard::keep(folder, &copied.text)
-                .map_err(|error| format!("{} cannot be written: {error}", folder.display())),
-            None => Err("no state folder is in use".to_owned()),
-        });
-        let bytes = copied.text.len();
-        let said = clipboard::report(&copied.what, bytes, plan.said, kept.as_ref());
-        self.handle(Msg::Copied {
-            said,
-            lasting: kept.is_some(),
-        })
     }
 
     /// Gives the terminal back while `work` runs. The loop stands still meanwhile, which is meant: the

@@ -55,6 +55,8 @@ pub enum Msg {
     Focus(bool),
     /// The work tree was looked at.
     Git(GitState),
+    /// tmux has a copy, or why it has not.
+    TakenByTmux(Copied, Result<(), String>),
     /// What came of a copy; `lasting` is worth a place in the conversation.
     Copied {
         said: String,
@@ -82,6 +84,8 @@ pub enum Effect {
     Suspend,
     /// To the clipboard; [`Msg::Copied`] says what came of it.
     Copy(Copied),
+    /// The rest of it, after tmux was asked.
+    EndCopy(Copied, Result<(), String>),
     CopySelection(Selection),
     /// Keep how the panes are divided.
     SaveSplit(Split),

@@ -117,6 +117,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             out.dirty = Dirty::Stream;
             (model.status.branch, model.status.dirty) = (state.branch, state.dirty);
         }
+        Msg::TakenByTmux(copied, taken) => {
+            out.dirty = Dirty::No;
+            out.effects.push(Effect::EndCopy(copied, taken));
+        }
         Msg::Copied {
             said,
             lasting: true,

@@ -24,6 +24,10 @@ pub struct Terminal {
     pub term_program: String,
     pub tmux: bool,
     pub screen: bool,
+    /// `VTE_VERSION` is set: GNOME Terminal and others on that library, or a program started from one.
+    pub vte: bool,
+    /// Where tmux is, when it is around us.
+    pub tmux_program: Option<PathBuf>,
 }
 
 /// How a sequence reaches the terminal.
@@ -45,11 +49,19 @@ impl Terminal {
         }
     }
 
+    /// The library VTE takes no OSC 52. A terminal of another kind that was started from one of it has the variable
+    /// too, and a name of its own.
+    fn is_vte(&self) -> bool {
+        let named = self.term.starts_with("xterm-256color") || self.term.starts_with("vte");
+        self.vte && named && self.term_program.is_empty()
+    }
+
     /// The terminal is known to have no OSC 52; behind a multiplexer it is not known at all.
     fn lacks_clipboard(&self) -> bool {
         self.way() == Way::Direct
             && (matches!(self.term.as_str(), "linux" | "dumb" | "")
-                || self.term_program == "Apple_Terminal")
+                || self.term_program == "Apple_Terminal"
+                || self.is_vte())
     }
 }
 
@@ -72,11 +84,28 @@ pub enum Said {
     /// Too long for any terminal.
     TooLong,
     NoClipboard,
+    /// A terminal on VTE, which has no OSC 52.
+    Vte,
+    /// `tmux load-buffer -w` took it.
+    Tmux,
+}
+
+/// What is left to do for a copy that tmux took. It passes on no more than the terminal takes.
+pub fn taken_by_tmux(text: &str, terminal: &Terminal) -> Plan {
+    Plan {
+        sequence: String::new(),
+        file: text.len() > SAFE || terminal.vte,
+        said: Said::Tmux,
+    }
 }
 
 pub fn plan(text: &str, terminal: &Terminal) -> Plan {
     let (sequence, file, said) = if terminal.lacks_clipboard() {
-        (String::new(), true, Said::NoClipboard)
+        let said = match terminal.is_vte() {
+            true => Said::Vte,
+            false => Said::NoClipboard,
+        };
+        (String::new(), true, said)
     } else if text.len() > MOST {
         (String::new(), true, Said::TooLong)
     } else if text.len() > SAFE {
@@ -154,10 +183,25 @@ pub fn report(
         Said::TooLong if written => {
             format!("{what} ({size}) is too long for a terminal's clipboard; it is in {file}")
         }
+        Said::Tmux => {
+            let kept = match (kept, written) {
+                (None, _) => String::new(),
+                (Some(_), true) => {
+                    format!("; should the terminal not take it, it is in {file} as well")
+                }
+                (Some(_), false) => format!("; it could not be kept in a file: {file}"),
+            };
+            format!(
+                "{what} ({size}): in tmux's buffer, and sent by tmux to the terminal's clipboard{kept}"
+            )
+        }
+        Said::Vte if written => format!(
+            "this terminal (VTE) takes no copy from a program (OSC 52); {what} ({size}) is in {file}"
+        ),
         Said::NoClipboard if written => {
             format!("this terminal has no clipboard we could reach; {what} ({size}) is in {file}")
         }
-        Said::TooLong | Said::NoClipboard => {
+        Said::TooLong | Said::NoClipboard | Said::Vte => {
             format!("{what} ({size}) was not copied: the terminal does not take it, and {file}")
         }
     }
@@ -194,9 +238,9 @@ mod tests {
     fn terminal(term: &str, tmux: bool, screen: bool) -> Terminal {
         Terminal {
             term: term.into(),
-            term_program: String::new(),
             tmux,
             screen,
+            ..Terminal::default()
         }
     }
 
@@ -254,9 +298,25 @@ mod tests {
         }
         let mac = Terminal {
             term_program: "Apple_Terminal".into(),
-            ..xterm
+            ..xterm.clone()
         };
         assert_eq!(plan("x", &mac).said, Said::NoClipboard);
+        let gnome = Terminal { vte: true, ..xterm };
+        assert_eq!(plan("x", &gnome).said, Said::Vte);
+        // Started from a GNOME Terminal.
+        for (term, program) in [("xterm-kitty", ""), ("xterm-256color", "WezTerm")] {
+            let other = Terminal {
+                term: term.into(),
+                term_program: program.into(),
+                ..gnome.clone()
+            };
+            assert_eq!(plan("x", &other).said, Said::Sent(Way::Direct), "{term}");
+        }
+        let inside = Terminal {
+            tmux: true,
+            ..gnome
+        };
+        assert!(taken_by_tmux("x", &inside).file);
     }
 
     #[test]
@@ -275,6 +335,14 @@ mod tests {
             (
                 report("the answer", 1, Said::NoClipboard, Some(&kept)),
                 "this terminal has no clipboard we could reach; the answer (1 byte) is in /state/clipboard.txt",
+            ),
+            (
+                report("the answer", 5, Said::Vte, Some(&kept)),
+                "this terminal (VTE) takes no copy from a program (OSC 52); the answer (5 bytes) is in /state/clipboard.txt",
+            ),
+            (
+                report("the answer", 5, Said::Tmux, None),
+                "the answer (5 bytes): in tmux's buffer, and sent by tmux to the terminal's clipboard",
             ),
             (
                 report("it", 800_000, Said::TooLong, Some(&refused)),
