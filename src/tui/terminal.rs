@@ -10,6 +10,7 @@ pub(super) mod input;
 pub(super) mod links;
 pub(super) mod probe;
 pub(super) mod wire;
+pub(super) mod tmux;
 
 use crate::tui::model::Model;
 use crate::tui::terminal::probe::QUESTIONS;

@@ -161,12 +161,15 @@ pub fn beside(hunk: &Hunk, tokens: &HunkTokens, theme: &Theme, columns: u16) -> 
         let rows = old.len().max(new.len());
         let (mut old, mut new) = (old.into_iter(), new.into_iter());
         for _ in 0..rows {
-            let mut spans = old.next().unwrap_or_default().spans;
+            let old = old.next().unwrap_or_default();
+            let mut spans = old.spans;
             let used: usize = spans.iter().map(|span| wrap::width(&span.content)).sum();
-            spans.push(Span::raw(" ".repeat(left.saturating_sub(used))));
+            let rest = " ".repeat(left.saturating_sub(used));
+            spans.push(Span::styled(rest, old.style));
             spans.push(Span::styled(DIVIDER, theme.rule));
-            spans.extend(new.next().unwrap_or_default().spans);
-            out.push(Line::from(spans));
+            let new = new.next().unwrap_or_default();
+            spans.extend(new.spans);
+            out.push(Line::from(spans).style(new.style));
         }
     };
     let (mut old, mut new) = (hunk.old_start, hunk.new_start);
@@ -216,6 +219,13 @@ fn number(number: Option<usize>, width: usize) -> String {
     number.map_or_else(|| " ".repeat(width), |n| format!("{n:>width$}"))
 }
 
+/// Of a style nothing but its background.
+fn background(style: Style) -> Style {
+    style
+        .bg
+        .map_or_else(Style::default, |bg| Style::new().bg(bg))
+}
+
 fn numbered(gutter: String, sign: char, style: Style, text: Words, theme: &Theme) -> Source {
     let blank = " ".repeat(gutter.chars().count() + 2);
     let mut source = Source::spans(text).verbatim();
@@ -224,6 +234,7 @@ fn numbered(gutter: String, sign: char, style: Style, text: Words, theme: &Theme
         Span::styled(format!("{sign} "), style),
     ];
     source.rest = vec![Span::raw(blank)];
+    source.fill = background(style);
     source
 }
 

@@ -1,8 +1,11 @@
-//! Styles laid over columns of a drawn line: search matches, a selection.
+//! Lines as they reach the screen, and styles laid over columns of them: search matches, a selection.
 
 use crate::tui::render::wrap;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget};
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -40,6 +43,34 @@ pub fn over(line: &Line<'static>, range: &Range<usize>, style: Style) -> Line<'s
     out
 }
 
+/// Draws lines that were wrapped for `area`, one a row, over `style`. A line's own style is the background behind
+/// its text, from there to the end of the row.
+pub fn rows(mut lines: Vec<Line<'_>>, style: Style, area: Rect, buffer: &mut Buffer) {
+    let area = area.intersection(buffer.area);
+    let fills: Vec<Style> = lines
+        .iter_mut()
+        .map(|line| std::mem::take(&mut line.style))
+        .collect();
+    let ends: Vec<u16> = lines
+        .iter()
+        .map(|line| {
+            u16::try_from(line.width())
+                .unwrap_or(u16::MAX)
+                .min(area.width)
+        })
+        .collect();
+    Paragraph::new(lines).style(style).render(area, buffer);
+    let below = area.rows().zip(ends).zip(fills);
+    for ((row, end), fill) in below.filter(|(_, fill)| *fill != Style::default()) {
+        let rest = Rect {
+            x: row.x + end,
+            width: row.width - end,
+            ..row
+        };
+        buffer.set_style(rest, fill);
+    }
+}
+
 fn push(out: &mut Line<'static>, text: String, own: Style, inside: bool, style: Style) {
     let style = if inside { own.patch(style) } else { own };
     out.spans.push(Span::styled(text, style));
@@ -55,6 +86,28 @@ fn push(out: &mut Line<'static>, text: String, own: Style, inside: bool, style: 
 mod tests {
     use super::*;
     use ratatui::style::Modifier;
+
+    #[test]
+    fn a_lines_background_goes_on_to_the_end_of_its_row_and_not_before_its_text() {
+        let green = Style::new().bg(ratatui::style::Color::Green);
+        let line = Line::from(vec![Span::raw("1 "), Span::styled("+a", green)]).style(green);
+        let area = Rect::new(0, 0, 6, 2);
+        let mut buffer = Buffer::empty(area);
+        rows(
+            vec![line, Line::raw("b")],
+            Style::default(),
+            area,
+            &mut buffer,
+        );
+        let filled: Vec<bool> = buffer
+            .content()
+            .iter()
+            .map(|cell| Some(cell.bg) == green.bg)
+            .collect();
+        let (first, second) = filled.split_at(6);
+        assert_eq!(first, [false, false, true, true, true, true]);
+        assert_eq!(second, [false; 6]);
+    }
 
     #[test]
     fn columns_are_counted_as_they_are_drawn() {

@@ -25,6 +25,9 @@ pub struct Source {
     pub verbatim: bool,
     /// More of the line before this one, in the same gutter.
     pub continues: bool,
+    /// Its background goes on behind the text to the end of each row: it becomes the lines' own style, for
+    /// [`super::paint::rows`].
+    pub fill: Style,
 }
 
 impl Source {
@@ -142,6 +145,7 @@ struct Gutter {
     first: Vec<Span<'static>>,
     rest: Vec<Span<'static>>,
     verbatim: bool,
+    fill: Style,
 }
 
 impl Gutter {
@@ -150,6 +154,7 @@ impl Gutter {
             first: source.first.clone(),
             rest: source.rest.clone(),
             verbatim: source.verbatim,
+            fill: source.fill,
         }
     }
 }
@@ -203,7 +208,7 @@ impl Rows {
             let gutter = cells.unwrap_or(0);
             let (end, next) = row_end(&open.pieces, start, columns - gutter, open.gutter.verbatim);
             push_pieces(&open.pieces, start, end, &mut spans);
-            self.lines.push(Line::from(spans));
+            self.lines.push(Line::from(spans).style(open.gutter.fill));
             open.row.gutter = gutter;
             open.row.bare = match marker(prefix) {
                 Some(before) if open.row.first && !open.gutter.verbatim => before.min(gutter),
@@ -426,6 +431,7 @@ mod tests {
         ) {
             let style = |bold: &bool| if *bold { Style::new().bold() } else { Style::new() };
             let source = |spans: Vec<Span<'static>>, continues| Source {
+                fill: Style::default(),
                 spans,
                 first: vec![Span::raw("- ")],
                 rest: vec![Span::raw("  ")],

@@ -1,9 +1,9 @@
 //! The themes there are, and which one is shown: what was chosen, on what background, with how many colours.
 
-use super::depth::{Background, Depth, in_palette};
+use super::depth::{Background, Depth, in_palette, with_hue};
 use super::file::{ThemeError, ThemeFile, nearest};
 use super::{STYLES, Theme};
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use std::collections::BTreeMap;
 
 /// The built-in themes, in the order of the list.
@@ -156,10 +156,7 @@ impl Themes {
         let styles = match self.depth {
             Depth::NoColour => return Ok(Theme::plain()),
             Depth::TrueColour => whole.styles,
-            Depth::Palette => {
-                let reduced = |(name, style)| (name, in_palette(style));
-                whole.styles.into_iter().map(reduced).collect()
-            }
+            Depth::Palette => in_256(whole.styles),
             Depth::Sixteen => self.sixteen(whole)?,
         };
         let mut theme = Theme {
@@ -236,6 +233,35 @@ struct Whole {
     paint: bool,
     styles: BTreeMap<String, Style>,
     ansi16: BTreeMap<String, Style>,
+}
+
+/// Styles for 256 colours. What comes and what goes stay apart where the palette has one grey for both.
+fn in_256(styles: BTreeMap<String, Style>) -> BTreeMap<String, Style> {
+    const PAIR: [&str; 2] = ["diff_add", "diff_remove"];
+    let reduced = |(name, style): (&String, &Style)| (name.clone(), in_palette(*style));
+    let mut out: BTreeMap<String, Style> = styles.iter().map(reduced).collect();
+    let background = |name: &str| out.get(name).and_then(|style| style.bg);
+    let [add, remove] = PAIR.map(background);
+    if add.is_none() || add != remove {
+        return out;
+    }
+    let code = |name: &String| name.starts_with("syntax_");
+    let tokens: Vec<Color> = out
+        .iter()
+        .filter(|(name, _)| code(name))
+        .filter_map(|(_, style)| style.fg)
+        .collect();
+    for name in PAIR {
+        let (Some(own), Some(style)) = (styles.get(name), out.get_mut(name)) else {
+            continue;
+        };
+        let mut texts = tokens.clone();
+        texts.extend(style.fg);
+        if let Some(colour) = own.bg.and_then(|colour| with_hue(colour, &texts)) {
+            style.bg = Some(colour);
+        }
+    }
+    out
 }
 
 #[cfg(test)]

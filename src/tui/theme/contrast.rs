@@ -8,7 +8,7 @@
 )]
 
 use super::catalogue::{BUILT_IN, Themes};
-use super::depth::{Background, Depth, linear, palette};
+use super::depth::{Background, Depth, contrast, linear, palette};
 use super::{STYLES, Theme};
 use ratatui::style::{Color, Modifier, Style};
 
@@ -82,16 +82,6 @@ fn rgb(colour: Color, sixteen: &[[u8; 3]; 16]) -> [u8; 3] {
     }
 }
 
-fn luminance(rgb: [u8; 3]) -> f32 {
-    let [r, g, b] = rgb.map(linear);
-    0.2126 * r + 0.7152 * g + 0.0722 * b
-}
-
-fn ratio(a: [u8; 3], b: [u8; 3]) -> f32 {
-    let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
-    a.max(b) / a.min(b)
-}
-
 /// What a style comes to on a background, as text and background.
 fn drawn(
     style: Style,
@@ -139,7 +129,7 @@ fn failures(name: &str, themes: &Themes, sixteen: &[[u8; 3]; 16]) -> Vec<String>
             for (below, beneath) in [("screen", Style::default())].into_iter().chain(over) {
                 let style = beneath.patch((row.get)(&theme));
                 let (fg, bg) = drawn(style, *surface, sixteen);
-                let reached = ratio(fg, bg);
+                let reached = contrast(fg, bg);
                 if reached < least {
                     out.push(format!(
                         "{name} at {:?}: {} on {below}: {fg:02x?} on {bg:02x?} is {reached:.2}, not {least}",
@@ -170,6 +160,29 @@ fn every_style_is_legible_on_every_background_it_is_drawn_on() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What comes and what goes differ by their backgrounds too, with fewer colours as well.
+#[test]
+fn what_comes_and_what_goes_have_backgrounds_of_their_own() {
+    for (name, _) in BUILT_IN {
+        for depth in [Depth::TrueColour, Depth::Palette] {
+            for background in [Background::Dark, Background::Light] {
+                let theme = Themes::new(depth, Some(background), name)
+                    .theme(name)
+                    .unwrap();
+                for (add, remove) in [
+                    (theme.diff_add, theme.diff_remove),
+                    (theme.diff_add_word, theme.diff_remove_word),
+                ] {
+                    assert!(
+                        add.bg.is_none() || add.bg != remove.bg,
+                        "{name} at {depth:?} on {background:?}: {add:?} {remove:?}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 /// How deuteranopes and protanopes see a colour: Viénot, Brettel and Mollon (1999), on linear light.

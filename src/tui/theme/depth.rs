@@ -161,6 +161,54 @@ fn nearest(rgb: [u8; 3]) -> u8 {
         .unwrap_or(16)
 }
 
+/// Another background of the palette for one that the palette reduces to the same grey as its counterpart: the nearest
+/// that still has its hue, and on which every one of `texts` is legible. `None` where there is no such colour, or
+/// these are not colours of the theme's own.
+pub fn with_hue(colour: Color, texts: &[Color]) -> Option<Color> {
+    /// Between two hues that are taken for kin, in radians: the palette has few pale ones.
+    const NEAR: f32 = 1.0;
+    let Color::Rgb(r, g, b) = colour else {
+        return None;
+    };
+    let wanted = oklab([r, g, b]);
+    let hue = |[_, a, b]: [f32; 3]| b.atan2(a);
+    let turned = |have: [f32; 3]| {
+        let apart = (hue(have) - hue(wanted)).abs();
+        apart.min(std::f32::consts::TAU - apart)
+    };
+    let distance = |index: &u8| -> f32 {
+        let have = oklab(palette(*index));
+        wanted.iter().zip(have).map(|(a, b)| (a - b).powi(2)).sum()
+    };
+    let fits = |index: &u8| {
+        let rgb = palette(*index);
+        let grey = rgb.iter().max() == rgb.iter().min();
+        let legible = |text: &Color| match text {
+            Color::Rgb(r, g, b) => contrast([*r, *g, *b], rgb) >= LEGIBLE,
+            Color::Indexed(index @ 16..) => contrast(palette(*index), rgb) >= LEGIBLE,
+            _ => false,
+        };
+        !grey && turned(oklab(rgb)) < NEAR && texts.iter().all(legible)
+    };
+    (16..=231)
+        .filter(fits)
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        .map(Color::Indexed)
+}
+
+/// WCAG 2, success criterion 1.4.3.
+const LEGIBLE: f32 = 4.5;
+
+/// The contrast of two colours by WCAG 2, from 1 to 21.
+pub(super) fn contrast(a: [u8; 3], b: [u8; 3]) -> f32 {
+    let luminance = |rgb: [u8; 3]| {
+        let [r, g, b] = rgb.map(linear);
+        0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    a.max(b) / a.min(b)
+}
+
 /// xterm's colours from 16 on: a cube of 6 x 6 x 6, then 24 greys.
 pub(super) fn palette(index: u8) -> [u8; 3] {
     match index.checked_sub(232) {

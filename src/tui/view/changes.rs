@@ -13,8 +13,8 @@ use crate::tui::render::wrap::{self, Source};
 use crate::tui::theme::Theme;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 
 /// The title and the keys.
 const AROUND: u16 = 2;
@@ -156,7 +156,8 @@ pub fn view(model: &Model, changes: &Changes, area: Rect, frame: &mut Frame<'_>)
             })
         })
         .collect();
-    frame.render_widget(Paragraph::new(shown), row(1, area.height - AROUND));
+    let body = row(1, area.height - AROUND);
+    paint::rows(shown, Style::default(), body, frame.buffer_mut());
     let foot = row(area.height - 1, 1);
     if changes.search.typing {
         let typed = wrap::clip(

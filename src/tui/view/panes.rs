@@ -123,13 +123,11 @@ fn pane(model: &Model, side: Side, cache: &mut PaneCache, areas: &Areas, frame: 
         marked.push(mark(model, pane, side, at.cell, last));
         lines.push(line);
     }
-    frame.render_widget(
-        Paragraph::new(lines).style(match side {
-            Side::Conversation => model.theme.text,
-            Side::Reasoning => model.theme.reasoning,
-        }),
-        area,
-    );
+    let style = match side {
+        Side::Conversation => model.theme.text,
+        Side::Reasoning => model.theme.reasoning,
+    };
+    paint::rows(lines, style, area, frame.buffer_mut());
     frame.render_widget(Paragraph::new(marked), marks);
 }
 

@@ -5,12 +5,14 @@ use crate::patch::{ChangeKind, Decision};
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::model::Model;
 use crate::tui::render::diff;
+use crate::tui::render::paint;
 use crate::tui::render::syntax::Grammars;
 use crate::tui::render::wrap::{self, Source};
 use crate::tui::review::{Item, Mode, Review};
 use crate::tui::theme::Theme;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -127,7 +129,7 @@ pub fn view(model: &Model, review: &Review, cache: &Cache, area: Rect, frame: &m
         .take(usize::from(parts.body.height))
         .cloned()
         .collect();
-    frame.render_widget(Paragraph::new(lines), parts.body);
+    paint::rows(lines, Style::default(), parts.body, frame.buffer_mut());
     frame.render_widget(Paragraph::new(foot), parts.foot);
     if let Mode::Note { line, .. } = &review.mode
         && parts.foot.height > 0

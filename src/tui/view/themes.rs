@@ -22,7 +22,7 @@ const SAMPLE: usize = 22;
 pub fn view(model: &Model, open: &Picker, area: Rect, frame: &mut Frame<'_>) {
     let theme = &model.theme;
     let beside = area.width >= BESIDE;
-    // Below a short list, else beside it.
+    // Beside the list, else below it: a short screen is for choosing first.
     let list = if beside {
         Rect {
             width: LIST,
@@ -30,7 +30,7 @@ pub fn view(model: &Model, open: &Picker, area: Rect, frame: &mut Frame<'_>) {
         }
     } else {
         Rect {
-            height: area.height / 2,
+            height: area.height - area.height / 3,
             ..area
         }
     };
