@@ -158,3 +158,40 @@ fn a_dumb_terminal_is_read_line_by_line() {
     assert_eq!(pty.wait_exit(), 0);
     is_linear(&heard(&pty));
 }
+
+#[test]
+fn commands_of_ones_own_messages_and_conversations_are_chosen_in_words() {
+    let bench = Bench::new();
+    let answer = |text: &str| serde_json::json!({"text": format!("<|channel|>final<|message|>{text}<|return|>")});
+    let script = serde_json::json!({"generations": [answer("Heard."), answer("Again.")]});
+    let model = bench.scripted(&script.to_string());
+    let mut pty = started(&bench, &model);
+    pty.wait_for("is ready");
+    pty.send("!echo of-my-own; exit 3\r");
+    pty.wait_for("Your command runs: echo of-my-own");
+    pty.wait_for("Your command ended with exit code 3.");
+    pty.send("what was that?\r");
+    pty.wait_for("Done in");
+    pty.send("/rewind\r");
+    pty.wait_for("1: what was that?.");
+    pty.wait_for("Go back to before which?");
+    pty.send("7\r");
+    pty.wait_for("say a number from 1 to 1");
+    pty.send("\r");
+    pty.send("/new\r");
+    pty.wait_for("A new conversation begins.");
+    pty.send("/resume\r");
+    pty.wait_for("Go on with which?");
+    pty.send("1\r");
+    pty.wait_for("The conversation goes on: 1 message. Your last message: what was that?");
+    pty.wait_for("Heard.");
+    pty.send("/status\r");
+    pty.wait_for("instructions and tools");
+    pty.send("\x04");
+    assert_eq!(pty.wait_exit(), 0);
+    let heard = heard(&pty);
+    is_linear(&heard);
+    // The question for a message is not said again while a model loads.
+    let before = heard.split("is ready").next().unwrap();
+    assert!(before.matches("You: ").count() <= 1, "{before}");
+}

@@ -5,23 +5,33 @@
 //! event comes to in words is in [`speech`], a review as questions in [`questions`]; this is the loop.
 
 mod answers;
+mod choices;
 mod lines;
 mod questions;
+mod signals;
 mod speech;
 
 use super::{TuiError, TuiOptions};
-use crate::agent::{AgentCommand, AgentEvent, Inquiry};
+use crate::agent::{AgentCommand, AgentEvent, ApprovalPolicy, HistoryEvent, Inquiry};
 use crate::text;
 use crate::tui::command::{self, Command};
 use crate::tui::terminal;
 use crate::tui::update::sandbox;
+use crate::tui::update::choices::policy_in_words;
+use choices::{Choice, Chosen};
 use lines::Lines;
 use questions::{Answered, Questions};
+use signals::{Came, Signals};
 use speech::Speech;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
+
+/// The question for a message waits until nothing was said for so long: it is not read again and again while
+/// something loads.
+const QUIET: Duration = Duration::from_millis(300);
 
 const PROMPT: &str = "You: ";
 const MORE: &str = "more: ";
@@ -33,6 +43,10 @@ struct Linear {
     started: Instant,
     editor: String,
     questions: Option<Questions>,
+    /// A list that is open.
+    choice: Option<Choice>,
+    /// When the next message is asked for.
+    ask_at: Option<Instant>,
     /// Lines that ended in a backslash.
     unfinished: String,
     /// Commands that wait for room in the agent's queue.
@@ -57,6 +71,8 @@ pub async fn run(
         started: Instant::now(),
         editor: options.editor,
         questions: None,
+        choice: None,
+        ask_at: None,
         unfinished: String::new(),
         outbox: VecDeque::new(),
         asking: false,
@@ -64,6 +80,10 @@ pub async fn run(
         quit: false,
     };
     this.write(&format!("{WELCOME}\n"))?;
+    if options.approvals != ApprovalPolicy::Review {
+        let policy = policy_in_words(options.approvals);
+        this.write(&format!("Notice: {policy}.\n"))?;
+    }
     if let Some(prompt) = options.prompt {
         this.write(&format!("{PROMPT}{}\n", text::visible(&prompt)))?;
         this.line(&prompt)?;
@@ -93,6 +113,10 @@ pub async fn run(
                 },
                 Err(_closed) => this.outbox.clear(),
             },
+            () = sleep_until(this.ask_at.unwrap_or_else(Instant::now)), if this.ask_at.is_some() => {
+                this.ask_at = None;
+                this.ask_now()?;
+            }
             event = events.recv(), if !agent_gone => match event {
                 Some(event) => this.event(event)?,
                 None => {
@@ -129,16 +153,40 @@ impl Linear {
         self.write(&text)
     }
 
-    /// The question that waits now: of a review, else for a message, which waits for the end of a turn.
+    /// The question that waits: of a review or a list at once; for a message when it is quiet.
     fn ask(&mut self) -> io::Result<()> {
-        let question = match &self.questions {
-            Some(questions) => questions.question().to_owned(),
-            None if !self.unfinished.is_empty() => MORE.to_owned(),
-            None if self.speech.running() => return Ok(()),
-            None => PROMPT.to_owned(),
+        self.ask_at = None;
+        if self.questions.is_some() || self.choice.is_some() || !self.unfinished.is_empty() {
+            return self.ask_now();
+        }
+        self.ask_at = Some(Instant::now() + QUIET);
+        Ok(())
+    }
+
+    fn ask_now(&mut self) -> io::Result<()> {
+        let question = match (&self.questions, &self.choice) {
+            (Some(questions), _) => questions.question(),
+            (None, Some(choice)) => choice.question(),
+            (None, None) if !self.unfinished.is_empty() => MORE,
+            (None, None) if self.speech.running() || self.asking => return Ok(()),
+            (None, None) => PROMPT,
         };
         self.asking = true;
-        self.write(&question)
+        self.write(question)
+    }
+
+    /// Opens a list, or says why there is none.
+    fn choose(&mut self, choice: Result<Choice, String>) -> io::Result<()> {
+        let words = self.speech.break_line();
+        match choice {
+            Ok(choice) => {
+                let opened = choice.opened();
+                self.choice = Some(choice);
+                self.say(&format!("{words}{opened}"))?;
+            }
+            Err(said) => self.say(&format!("{words}{said}\n"))?,
+        }
+        self.ask()
     }
 
     fn event(&mut self, event: AgentEvent) -> io::Result<()> {
@@ -152,14 +200,23 @@ impl Linear {
             self.say(&format!("{words}{opened}"))?;
             return self.ask();
         }
-        let asked = self.asking;
+        let event = match event {
+            AgentEvent::History(HistoryEvent::Sessions(listed)) => {
+                return self.choose(Choice::sessions(listed));
+            }
+            AgentEvent::History(HistoryEvent::Messages(messages)) => {
+                return self.choose(Choice::messages(messages));
+            }
+            event => event,
+        };
+        let asked = self.asking || self.ask_at.is_some();
         let words = self.speech.event(event, now);
         self.say(&words)?;
         if was_running && !self.speech.running() {
             self.questions = None;
         }
         let turn_over = was_running && !self.speech.running();
-        if turn_over || (asked && !self.asking) {
+        if turn_over || (asked && !words.is_empty()) {
             self.ask()?;
         }
         Ok(())
@@ -185,6 +242,20 @@ impl Linear {
                 }
             };
         }
+        if let Some(choice) = &self.choice {
+            return match choice.answer(line) {
+                Chosen::Again(words) => self.say(&words),
+                Chosen::Nothing => {
+                    self.choice = None;
+                    Ok(())
+                }
+                Chosen::Command(command) => {
+                    self.choice = None;
+                    self.outbox.push_back(*command);
+                    Ok(())
+                }
+            };
+        }
         if let Some(begun) = line.strip_suffix('\\') {
             self.unfinished.push_str(begun);
             self.unfinished.push('\n');
@@ -193,6 +264,14 @@ impl Linear {
         let message = std::mem::take(&mut self.unfinished) + line;
         let message = text::typed(message.trim());
         if message.is_empty() {
+            return Ok(());
+        }
+        if let Some(command) = message.strip_prefix('!').map(str::trim) {
+            if command.is_empty() {
+                return self.say("Say a command of your shell after the exclamation mark.\n");
+            }
+            let command = command.to_owned();
+            self.outbox.push_back(AgentCommand::Shell(command));
             return Ok(());
         }
         match command::parse(&message) {
@@ -221,7 +300,9 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::NewConversation);
                 self.say("A new conversation. The one before stays on record.\n")
             }
-            Command::Effort(None) => self.say("Say how much: /effort low, /effort medium or /effort high.\n"),
+            Command::Effort(None) => {
+                self.say("Say how much: /effort low, /effort medium or /effort high.\n")
+            }
             Command::Effort(Some(effort)) => {
                 self.outbox.push_back(AgentCommand::SetEffort(effort));
                 self.say(&format!("Reasoning effort: {}.\n", effort.as_str()))
@@ -233,7 +314,8 @@ impl Linear {
             Command::Theme(_) => self.say("There are no colours in this mode.\n"),
             Command::Compact(said) => {
                 let instructions = said.unwrap_or_default();
-                self.outbox.push_back(AgentCommand::Compact { instructions });
+                self.outbox
+                    .push_back(AgentCommand::Compact { instructions });
                 Ok(())
             }
             Command::Fork => {
@@ -241,7 +323,9 @@ impl Linear {
                 Ok(())
             }
             Command::Export(file) => {
-                self.outbox.push_back(AgentCommand::Export { file: file.map(Into::into) });
+                self.outbox.push_back(AgentCommand::Export {
+                    file: file.map(Into::into),
+                });
                 Ok(())
             }
             Command::Model(None) => self.inquire(Inquiry::Models),
@@ -249,7 +333,9 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::SwitchModel(name));
                 Ok(())
             }
-            Command::Approvals(None) => self.say("Say which: /approvals ask, /approvals auto or /approvals none.\n"),
+            Command::Approvals(None) => {
+                self.say("Say which: /approvals ask, /approvals auto or /approvals none.\n")
+            }
             Command::Approvals(Some(policy)) => {
                 self.outbox.push_back(AgentCommand::SetApprovals(policy));
                 Ok(())
@@ -265,13 +351,21 @@ impl Linear {
                 }
                 Err(problem) => self.say(&format!("{problem}\n")),
             },
-            Command::Rewind
-            | Command::Copy(_)
-            | Command::Mouse | Command::Raw
-            | Command::Resume(_)
-            | Command::Keys => self.say(
-                "This command belongs to the full interface. On the command line there is descant resume.\n",
-            ),
+            Command::Rewind => {
+                self.outbox.push_back(AgentCommand::ListMessages);
+                Ok(())
+            }
+            Command::Resume(None) => {
+                self.outbox.push_back(AgentCommand::ListSessions);
+                Ok(())
+            }
+            Command::Resume(Some(id)) => {
+                self.outbox.push_back(AgentCommand::ResumeNamed(id));
+                Ok(())
+            }
+            Command::Copy(_) | Command::Mouse | Command::Raw | Command::Keys => {
+                self.say("This command belongs to the full interface.\n")
+            }
             Command::Quit => {
                 self.leave();
                 Ok(())
@@ -299,6 +393,13 @@ impl Linear {
     fn interrupt(&mut self) -> io::Result<()> {
         self.asking = false;
         self.write("\n")?;
+        if self.speech.commanding() {
+            self.outbox.push_back(AgentCommand::InterruptShell);
+            return self.say("Interrupting your command.\n");
+        }
+        if self.choice.take().is_some() {
+            return self.ask();
+        }
         if self.speech.running() || self.questions.is_some() {
             self.questions = None;
             self.outbox.push_back(AgentCommand::Interrupt);
@@ -322,53 +423,4 @@ fn help() -> String {
     }
     out.push_str("Some of them belong to the full interface and say so.\n");
     out
-}
-
-enum Came {
-    Interrupt,
-    End,
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    term: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Result<Signals, TuiError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            term: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Came {
-        tokio::select! {
-            _ = self.interrupt.recv() => Came::Interrupt,
-            _ = self.term.recv() => Came::End,
-            _ = self.hangup.recv() => Came::End,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> Result<Signals, TuiError> {
-        Ok(Signals)
-    }
-
-    async fn next(&mut self) -> Came {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Came::Interrupt,
-            Err(_no_handler) => std::future::pending().await,
-        }
-    }
 }

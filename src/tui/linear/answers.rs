@@ -1,9 +1,11 @@
 //! Answers to what the user asked about the program, as text that is read from its beginning.
 
-use crate::agent::{Answer, Facts};
+use crate::agent::{AgentEvent, Answer, Facts, Past, Restored};
 use crate::patch::{OverallFile, Since};
+use crate::tui::meter::Meter;
 use crate::tui::render::diff;
 use crate::tui::update::answers::report;
+use crate::tui::update::past::counted;
 
 pub fn words(answer: &Answer) -> String {
     match answer {
@@ -26,6 +28,44 @@ pub fn words(answer: &Answer) -> String {
         Answer::Facts(facts) => self::facts(facts),
         Answer::Checkup(checks) => report(checks),
     }
+}
+
+/// A conversation from its beginning: how long it is, and the last of it.
+pub fn restored(restored: &Restored) -> String {
+    let (mut asked, mut messages, mut answer) = (None, 0, None);
+    for past in &restored.past {
+        match past {
+            Past::Event(AgentEvent::TurnStarted { prompt, .. }) => {
+                (asked, answer) = (Some(prompt), None);
+                messages += 1;
+            }
+            Past::Event(AgentEvent::AnswerDone { text, .. }) => answer = Some(text),
+            Past::Event(_) | Past::Reviewed { .. } | Past::Ended { .. } => {}
+        }
+    }
+    let Some(asked) = asked else {
+        return "The conversation is at its beginning.".to_owned();
+    };
+    let messages = counted(messages, "message");
+    let mut out = format!("The conversation goes on: {messages}. Your last message: {asked}");
+    if let Some(answer) = answer {
+        out.push_str(&format!("\nThe last answer:\n{}", answer.trim_end()));
+    }
+    out
+}
+
+/// What fills the context, in words.
+pub fn context(meter: &Meter) -> String {
+    let parts = meter.parts();
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(_, name, tokens)| format!("{name} {tokens}"))
+        .collect();
+    format!(
+        "Context: {}. Of them: {}",
+        meter.summary(),
+        parts.join(", ")
+    )
 }
 
 fn file(file: &OverallFile) -> String {

@@ -4,8 +4,11 @@
 //! code goes by lines. Reasoning is announced and kept for who asks for it.
 
 use super::answers;
-use crate::agent::{AgentEvent, HistoryEvent, ImageProgress, SandboxState, ShellEnd, ToolStatus};
+use crate::agent::{
+    AgentEvent, Answer, HistoryEvent, ImageProgress, SandboxState, ShellEnd, ToolStatus,
+};
 use crate::conversation::{PromptProfile, Usage};
+use crate::tui::meter::Meter;
 use crate::tui::transcript::cells;
 use crate::tui::update::choices::policy_in_words;
 use std::collections::BTreeMap;
@@ -39,6 +42,10 @@ pub struct Speech {
     read: u64,
     /// What was said last ends its line.
     mid_line: bool,
+    /// A command of the user's own runs.
+    commands: bool,
+    /// What fills the context.
+    context: Meter,
 }
 
 impl Speech {
@@ -49,9 +56,14 @@ impl Speech {
         }
     }
 
-    /// A turn is under way, or will be as soon as the agent sees the message.
+    /// A turn is under way, or will be as soon as the agent sees the message; or a command of the user's runs.
     pub fn running(&self) -> bool {
-        self.turn.is_some() || self.sent > 0
+        self.turn.is_some() || self.sent > 0 || self.commands
+    }
+
+    /// A command of the user's own runs.
+    pub fn commanding(&self) -> bool {
+        self.commands
     }
 
     pub fn submitted(&mut self) {
@@ -118,10 +130,15 @@ impl Speech {
                     quarter => self.line(&format!("Loading: {} percent.", quarter * 25)),
                 }
             }
-            AgentEvent::ModelReady(info) if info.profile == PromptProfile::Demo => self.line(
-                "The built-in demo model is ready. It changes, creates, deletes and shows small files, renames, and computes.",
-            ),
-            AgentEvent::ModelReady(info) => self.line(&format!("The model {} is ready.", info.name)),
+            AgentEvent::ModelReady(info) => {
+                self.context.told.limit = Some(info.context_length);
+                match info.profile {
+                    PromptProfile::Demo => self.line(
+                        "The built-in demo model is ready. It changes, creates, deletes and shows small files, renames, and computes.",
+                    ),
+                    PromptProfile::GptOss => self.line(&format!("The model {} is ready.", info.name)),
+                }
+            }
             AgentEvent::ModelFailed(error) => {
                 self.line(&format!("The model could not be loaded: {error}"))
             }
@@ -143,10 +160,12 @@ impl Speech {
                 String::new()
             }
             AgentEvent::ShellStarted { command, .. } => {
+                self.commands = true;
                 self.line(&format!("Your command runs: {command}"))
             }
             AgentEvent::ShellOutput { run, text } => self.output(u64::MAX - run.0, &text),
             AgentEvent::ShellFinished { run, end, .. } => {
+                self.commands = false;
                 let rest = self.output_end(u64::MAX - run.0);
                 let words = match end {
                     ShellEnd::Exited(0) => "Your command is done.".to_owned(),
@@ -211,7 +230,9 @@ impl Speech {
             AgentEvent::ToolStarted { call, tool, arguments, summary } => {
                 self.outputs.insert(call.0, (0, String::new()));
                 let mut out = self.line(&format!("Tool {}: {summary}.", short(&tool)));
-                if matches!(short(&tool), "python" | "shell") {
+                // A line alone may be in the summary.
+                let code = !summary.contains(arguments.trim());
+                if code && matches!(short(&tool), "python" | "shell") {
                     out += &self.code(&arguments);
                 }
                 out
@@ -262,6 +283,14 @@ impl Speech {
             }
             AgentEvent::Notice(words) => self.line(&format!("Notice: {words}")),
             AgentEvent::Problem(words) => self.line(&format!("Problem: {words}")),
+            AgentEvent::History(HistoryEvent::Restored(restored)) => self.line(&answers::restored(&restored)),
+            AgentEvent::History(HistoryEvent::Rewound { message }) => self.line(&format!(
+                "The conversation stands before this message, which you can send again or change: {message}"
+            )),
+            AgentEvent::Context(told) => {
+                self.context.tell(told);
+                String::new()
+            }
             AgentEvent::History(HistoryEvent::Compacting) => {
                 self.line("Summarising the conversation.")
             }
@@ -275,12 +304,17 @@ impl Speech {
                 let words = policy_in_words(policy);
                 self.line(&format!("Notice: {words}"))
             }
-            AgentEvent::Answer(answer) => self.line(&answers::words(&answer)),
+            AgentEvent::Answer(answer) => {
+                let mut words = answers::words(&answer);
+                if matches!(*answer, Answer::Facts(_)) {
+                    words.push_str(&format!("\n{}", answers::context(&self.context)));
+                }
+                self.line(&words)
+            }
             // The loop asks about reviews; the rest is for meters and pickers.
             AgentEvent::ReviewRequested { .. }
             | AgentEvent::History(_)
             | AgentEvent::Files(_)
-            | AgentEvent::Context(_)
             | AgentEvent::Generating { .. }
             | AgentEvent::Generation(_) => String::new(),
         }

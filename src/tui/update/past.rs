@@ -3,7 +3,7 @@
 use super::agent;
 use crate::agent::{AgentCommand, HistoryEvent, Listed, Message, Past, Restored, TurnEnd};
 use crate::conversation::{TurnId, Usage};
-use crate::tui::keymap::Action;
+use crate::tui::keymap::{Action, Context, Keymap};
 use crate::tui::model::{Activity, Dirty, Effect, Model, Running, Update};
 use crate::tui::pane::Side;
 use crate::tui::picker::{Picked, Picker, Row, Subject};
@@ -143,15 +143,16 @@ fn choose_session(model: &mut Model, listed: Vec<Listed>) {
     let all = !listed.iter().any(|one| one.here);
     let rows = session_rows(&listed, all);
     let subject = Subject::Sessions { all, listed };
-    let picker = Picker::new(subject, session_title(all), rows);
+    let picker = Picker::new(subject, &session_title(&model.keys, all), rows);
     model.picker = Some(picker.saying_when_empty("there is no earlier conversation"));
 }
 
-fn session_title(all: bool) -> &'static str {
+fn session_title(keys: &Keymap, all: bool) -> String {
+    let key = keys.key(Context::Picker, Action::SwitchList);
     if all {
-        "Go on with a conversation, of any folder (Tab: of this one)"
+        format!("Go on with a conversation, of any folder ({key}: of this one)")
     } else {
-        "Go on with a conversation of this folder (Tab: of any)"
+        format!("Go on with a conversation of this folder ({key}: of any)")
     }
 }
 
@@ -176,13 +177,13 @@ fn session_rows(listed: &[Listed], all: bool) -> Vec<Row> {
         .collect()
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub(in crate::tui) fn counted(count: usize, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {what}{s}")
 }
 
 /// How long ago, in one unit.
-fn ago(age: Duration) -> String {
+pub(in crate::tui) fn ago(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
         0..60 => "just now".to_owned(),
@@ -208,8 +209,14 @@ fn choose_message(model: &mut Model, messages: Vec<Message>) {
         Row::new(number, first.map_or("(empty)", str::trim), &detail)
     });
     let rows = rows.collect();
-    let title = "Go back to a message (f: take the patches since back too)";
-    let picker = Picker::new(Subject::Rewind, title, rows)
+    let keys = model.keys.keys(Context::Picker, Action::FilesToo);
+    // A letter is at hand until something is searched.
+    let key = keys
+        .into_iter()
+        .min_by_key(|key| key.len())
+        .unwrap_or_default();
+    let title = format!("Go back to a message ({key}: take the patches since back too)");
+    let picker = Picker::new(Subject::Rewind, &title, rows)
         .with_letter_keys()
         .saying_when_empty("there is no message to go back to");
     model.picker = Some(picker);
@@ -242,8 +249,8 @@ pub fn session_picked(model: &mut Model, picked: Picked, out: &mut Update) {
         }
         Picked::Other(Action::SwitchList) => {
             *all = !*all;
-            let (title, rows) = (session_title(*all), session_rows(listed, *all));
-            picker.title = title.to_owned();
+            let (title, rows) = (session_title(&model.keys, *all), session_rows(listed, *all));
+            picker.title = title;
             picker.set_rows(rows);
         }
         Picked::Closed => model.picker = None,
