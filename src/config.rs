@@ -28,6 +28,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ),
     ("effort", "reasoning effort: low, medium, high"),
     (
+        "approvals",
+        "patches in the interface: ask (review), auto (apply unreviewed), none (only propose)",
+    ),
+    (
         "theme",
         "auto, a built-in theme (docs/themes.md), plain, or one of your own in themes/",
     ),
@@ -108,6 +112,7 @@ pub const KEYS: &[(&str, &str)] = &[
 pub struct Config {
     pub model: String,
     pub effort: Effort,
+    pub approvals: Approvals,
     pub theme: String,
     /// Tokens; `None`: what the model and the memory allow.
     pub context: Option<usize>,
@@ -120,6 +125,15 @@ pub struct Config {
     #[serde(skip)]
     pub keys: Vec<KeySetting>,
     pub ui: UiSettings,
+}
+
+/// Who decides about patches in the interface, in the words of `/approvals`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Approvals {
+    Ask,
+    Auto,
+    None,
 }
 
 /// OpenAI's recommended defaults for GPT-OSS.
@@ -176,6 +190,7 @@ impl Default for Config {
         Config {
             model: "auto".into(),
             effort: Effort::Medium,
+            approvals: Approvals::Ask,
             theme: "auto".into(),
             context: None,
             max_output_tokens: 16_384,

@@ -77,6 +77,8 @@ pub struct TuiOptions {
     /// The folder of `config.toml`.
     pub config: PathBuf,
     pub effort: Effort,
+    /// Who decides about patches at the start.
+    pub approvals: ApprovalPolicy,
     /// The git branch, for the status bar.
     pub branch: Option<String>,
     /// The folder worked in; its last part is shown.
@@ -183,7 +185,7 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
             progress: None,
         },
         effort: options.effort,
-        approvals: ApprovalPolicy::Review,
+        approvals: options.approvals,
         tokens_per_second: None,
         context: meter::Meter::default(),
         branch: options.branch,

@@ -9,7 +9,7 @@ use crate::agent::{
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
-use crate::config::ViewSetting;
+use crate::config::{Approvals, ViewSetting};
 use crate::conversation::PromptProfile;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::render::python_tool;
@@ -274,8 +274,14 @@ pub(super) async fn terminal(
     prompt: Option<String>,
     past: Past,
 ) -> anyhow::Result<Exit> {
-    let (agent, _id) = start_agent(&setup, ApprovalPolicy::Review)?;
+    let approvals = match setup.config.approvals {
+        Approvals::Ask => ApprovalPolicy::Review,
+        Approvals::Auto => ApprovalPolicy::ApplyAll,
+        Approvals::None => ApprovalPolicy::ProposeOnly,
+    };
+    let (agent, _id) = start_agent(&setup, approvals)?;
     let mut options = tui_options(&setup, prompt);
+    options.approvals = approvals;
     let workspace = Arc::clone(&setup.workspace);
     options.git = Some(GitProbe(Arc::new(move || GitState {
         branch: workspace.branch(),
@@ -306,6 +312,7 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
         screen_reader: setup.screen_reader,
         config: setup.paths.config.clone(),
         effort: setup.config.effort,
+        approvals: ApprovalPolicy::Review,
         branch: setup.workspace.branch(),
         workspace: setup.workspace.root().to_owned(),
         model: setup.model(),

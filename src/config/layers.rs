@@ -195,6 +195,7 @@ fn scalar(key: &str, text: &str) -> Value {
     if [
         "model",
         "effort",
+        "approvals",
         "theme",
         "sandbox.image",
         "sandbox.view",
@@ -372,6 +373,7 @@ mod tests {
     fn a_wrong_value_names_its_place() {
         for (text, part) in [
             ("effort = 'huge'", "huge"),
+            ("approvals = 'yes'", "yes"),
             ("model = 3", "model"),
             ("[sampling]\ntop_p = 0.0", "top_p"),
             ("[sampling]\ntemperature = -1.0", "temperature"),
@@ -397,6 +399,7 @@ mod tests {
         let values = [
             "'x'",
             "'low'",
+            "none",
             "'dark'",
             "4096",
             "10",

@@ -12,7 +12,7 @@ mod composer;
 mod mouse;
 mod overlay;
 mod panes;
-mod past;
+pub(super) mod past;
 pub mod picker;
 mod review;
 pub(super) mod sandbox;
@@ -73,7 +73,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Duration) -> Update {
             model
                 .conversation
                 .transcript
-                .problem("the agent stopped; this is a bug in Descant\nwhat was said is on record: quit with Ctrl+D and `descant resume --last`");
+                .problem("the agent stopped; this is a bug in Descant\nwhat was said is on record: /quit and `descant resume --last`");
         }
         Msg::Tick => {
             out.dirty = if model.animates() {
@@ -245,6 +245,7 @@ fn act(model: &mut Model, action: Action, out: &mut Update) {
         Action::CopyItem => panes::copy_item(model, out),
         Action::Widen => panes::resize(model, true, out),
         Action::Narrow => panes::resize(model, false, out),
+        Action::ResetSplit => panes::reset_split(model, out),
         Action::Redraw => out.effects.push(Effect::Redraw),
         Action::Suspend => out.effects.push(Effect::Suspend),
         // Handled where they are bound: Ctrl+C above, the rest in reviews, lists and the help.

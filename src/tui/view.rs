@@ -12,6 +12,7 @@ mod review;
 mod status;
 mod themes;
 
+use crate::tui::keymap::{Action, Context};
 use crate::tui::layout::{self, Areas};
 use crate::tui::model::Model;
 use crate::tui::overlay::Overlay;
@@ -23,6 +24,7 @@ use crate::tui::terminal::links::Links;
 use crate::tui::theme::{self, Theme};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use std::sync::Arc;
 
 pub use picker::page as picker_page;
 
@@ -62,12 +64,14 @@ pub fn settle(model: &mut Model, cache: &mut ViewCache) {
     }
     select::scroll_on(model);
     let areas = layout::rooms(model);
+    let keys = Arc::clone(&model.keys);
     let style = |area: Rect| Style {
         theme: &model.theme,
         grammars: model.colouring.grammars(),
         columns: area.width.max(1),
         unfolded: model.look.unfolded,
         joined: model.look.joined,
+        unfold_key: keys.key(Context::Everywhere, Action::UnfoldCards),
     };
     let grows = model.running.is_some() || model.shell.is_some();
     let room = |area: Rect| Room {

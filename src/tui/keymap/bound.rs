@@ -103,6 +103,19 @@ impl Keymap {
             .and_then(Bound::first)
     }
 
+    /// All keys of an action.
+    pub fn keys(&self, context: Context, action: Action) -> Vec<&str> {
+        self.of_context(context)
+            .filter(|row| row.action == action)
+            .flat_map(|row| row.keys.iter().map(|key| key.name.as_str()))
+            .collect()
+    }
+
+    /// As [`Keymap::hint`], empty where there is none.
+    pub fn key(&self, context: Context, action: Action) -> &str {
+        self.hint(context, action).unwrap_or_default()
+    }
+
     /// The keys that run a command: those that do so everywhere, or else wherever they do.
     pub fn of_command(&self, command: &str) -> Vec<&str> {
         let keys = |everywhere: bool| -> Vec<&str> {

@@ -26,6 +26,8 @@ pub struct Style<'t> {
     pub unfolded: bool,
     /// The terminal draws joined emoji as one sign.
     pub joined: bool,
+    /// The key that unfolds; empty where none does.
+    pub unfold_key: &'t str,
 }
 
 /// What a cell's rows depend on besides the theme.

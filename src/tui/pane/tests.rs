@@ -17,6 +17,7 @@ fn style(theme: &Theme, columns: u16) -> Style<'_> {
         columns,
         unfolded: false,
         joined: false,
+        unfold_key: "Ctrl+O",
     }
 }
 

@@ -34,7 +34,7 @@ pub fn sources(body: &Body, style: Style<'_>) -> Vec<Source> {
             style.columns,
             unfolded,
         )],
-        Body::Tool(card) => tool(card, theme, unfolded),
+        Body::Tool(card) => tool(card, style),
         Body::Diff(card) => diff_card(card, style),
         Body::Notice(text) => marked(text, "\u{2022} ", theme.warn, theme.dim),
         Body::Problem(text) => marked(text, "! ", theme.error, theme.error),
@@ -77,8 +77,11 @@ fn marked(text: &str, mark: &'static str, mark_style: TextStyle, style: TextStyl
         .collect()
 }
 
-fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
-    let (state, style) = match &card.state {
+fn tool(card: &ToolCard, style: Style<'_>) -> Vec<Source> {
+    let Style {
+        theme, unfolded, ..
+    } = style;
+    let (state, state_style) = match &card.state {
         ToolState::Writing => ("writing".to_owned(), theme.dim),
         ToolState::Running { seconds: 0, .. } => ("running".to_owned(), theme.warn),
         ToolState::Running { seconds: took, .. } => {
@@ -111,9 +114,9 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
     let (sign, sign_style) = match &card.state {
         ToolState::Writing | ToolState::Running { .. } => ("\u{25b8} ", theme.tool),
         ToolState::Done { status, .. } => match status {
-            ToolStatus::Completed => ("\u{2713} ", style),
-            ToolStatus::Failed => ("\u{2717} ", style),
-            ToolStatus::Declined => ("\u{2013} ", style),
+            ToolStatus::Completed => ("\u{2713} ", state_style),
+            ToolStatus::Failed => ("\u{2717} ", state_style),
+            ToolStatus::Declined => ("\u{2013} ", state_style),
         },
     };
     let mut head = vec![Span::styled(sign, sign_style)];
@@ -125,7 +128,7 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
         head.push(Span::styled(name.to_owned(), theme.tool));
         head.push(Span::styled(format!("  {}", card.summary), theme.text));
     }
-    head.push(Span::styled(format!("  {state}"), style));
+    head.push(Span::styled(format!("  {state}"), state_style));
     let mut out = vec![Source::spans(head).gutter(Span::raw(""), Span::raw("  "))];
     match card.state {
         // What is being written: the latest lines, as it grows.
@@ -136,12 +139,12 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
                     let text = card.arguments.get(line).unwrap_or_default();
                     vec![Span::styled(text.to_owned(), theme.output)]
                 };
-                out.extend(folded(&card.arguments, 0, false, unfolded, theme, line));
+                out.extend(folded(&card.arguments, 0, false, style, line));
             }
         },
         ToolState::Running { .. } | ToolState::Done { .. } => {
             // Code is worth seeing next to what it printed; a patch has its review, the rest its summary.
-            if matches!(name, "python" | "shell") && card.arguments.trim_end().contains('\n') {
+            if matches!(name, "python" | "shell") && !card.summary.contains(card.arguments.trim()) {
                 out.extend(code(&card.arguments, unfolded, theme));
             }
             let reads = matches!(name, "read_file" | "list_files" | "search" | "apply_patch");
@@ -161,7 +164,7 @@ fn tool(card: &ToolCard, theme: &Theme, unfolded: bool) -> Vec<Source> {
             } else {
                 let line = |line| card.output.spans(line, theme.output, theme);
                 let dropped = card.dropped;
-                out.extend(folded(&card.output, dropped, true, unfolded, theme, line));
+                out.extend(folded(&card.output, dropped, true, style, line));
             }
         }
     }
@@ -204,10 +207,12 @@ fn folded(
     text: &str,
     dropped: usize,
     hint: bool,
-    unfolded: bool,
-    theme: &Theme,
+    style: Style<'_>,
     line: impl Fn(Range<usize>) -> Vec<Span<'static>>,
 ) -> Vec<Source> {
+    let Style {
+        theme, unfolded, ..
+    } = style;
     let mut lines: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     for text in text.trim_end().split_inclusive('\n') {
@@ -222,9 +227,9 @@ fn folded(
     let mut out = Vec::new();
     if from + dropped > 0 {
         let hint = if hint && !unfolded {
-            " (Ctrl+O unfolds)"
+            unfolds(style.unfold_key)
         } else {
-            ""
+            String::new()
         };
         out.push(bar(
             format!("\u{2026} {} lines above{hint}", from + dropped),
@@ -240,16 +245,23 @@ fn folded(
     out
 }
 
+/// ` (Ctrl+O unfolds)`
+fn unfolds(key: &str) -> String {
+    match key {
+        "" => String::new(),
+        key => format!(" ({key} unfolds)"),
+    }
+}
+
 fn diff_card(card: &DiffCard, style: Style<'_>) -> Vec<Source> {
     let theme = style.theme;
-    let mut head = vec![Span::styled("\u{25b8} ", theme.tool)];
-    head.push(match card.checkpoint {
+    let mut head = vec![match card.checkpoint {
         Some(number) => Span::styled(
-            format!("applied (checkpoint {number}; /undo takes it back)"),
+            format!("\u{2713} applied (checkpoint {number}; /undo takes it back)"),
             theme.ok,
         ),
-        None => Span::styled("nothing was changed", theme.warn),
-    });
+        None => Span::styled("\u{2013} nothing was changed", theme.warn),
+    }];
     if card.declined > 0 {
         let word = if card.declined == 1 { "hunk" } else { "hunks" };
         head.push(Span::styled(
@@ -265,7 +277,7 @@ fn diff_card(card: &DiffCard, style: Style<'_>) -> Vec<Source> {
         let more = out.len() - FOLDED_DIFF;
         out.truncate(FOLDED_DIFF);
         out.push(bar(
-            format!("\u{2026} {more} more lines (Ctrl+O unfolds)"),
+            format!("\u{2026} {more} more lines{}", unfolds(style.unfold_key)),
             theme.dim,
             theme,
         ));

@@ -4,10 +4,9 @@ use super::past;
 use super::review::want_colours;
 use super::{answers, composer, is_typing, shell};
 use crate::agent::EngineInfo;
-use crate::agent::{AgentEvent, ContextUse, SandboxState};
+use crate::agent::{AgentEvent, SandboxState};
 use crate::conversation::{PromptProfile, Usage};
 use crate::text;
-use crate::tui::meter::Meter;
 use crate::tui::model::{Activity, Dirty, Effect, Focus, Model, ModelState, Running, Update};
 use crate::tui::review::Review;
 use crate::tui::transcript::cells;
@@ -187,12 +186,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             }
             model.composer.mentions.files_changed();
         }
-        AgentEvent::Context(told) => {
-            // One that is told before a model is there has no limit.
-            let limit = told.limit.or(model.status.context.told.limit);
-            let told = ContextUse { limit, ..told };
-            model.status.context = Meter { told, running: 0 };
-        }
+        AgentEvent::Context(told) => model.status.context.tell(told),
         AgentEvent::Generating { tokens, elapsed } => {
             model.status.context.running = tokens;
             if tokens > 1 && !elapsed.is_zero() {

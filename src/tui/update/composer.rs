@@ -29,11 +29,12 @@ fn is_control(key: &KeyEvent, letter: char) -> bool {
 }
 
 fn search_key(model: &mut Model, key: KeyEvent) -> bool {
+    let older = model.keys.lookup(Context::Composer, &key) == Some(Action::SearchHistory);
     let composer = &mut model.composer;
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let plain = !control && !key.modifiers.contains(KeyModifiers::ALT);
     match key.code {
-        KeyCode::Char('r') if control => composer.searched(SearchStep::Older),
+        _ if older => composer.searched(SearchStep::Older),
         KeyCode::Char('s') if control => composer.searched(SearchStep::Newer),
         KeyCode::Char('c' | 'g') if control => composer.end_search(false),
         KeyCode::Up => composer.searched(SearchStep::Older),

@@ -4,6 +4,7 @@ use crate::tui::copying::{self, Copied};
 use crate::tui::layout;
 use crate::tui::model::{Dirty, Effect, Focus, Model, Update};
 use crate::tui::pane::Side;
+use crate::tui::pane::split::Split;
 use crate::tui::picker::{Picker, Row, Subject};
 use crate::tui::transcript::Body;
 
@@ -112,6 +113,11 @@ pub(super) fn resize(model: &mut Model, grow: bool, out: &mut Update) {
         }
         None => out.dirty = Dirty::No,
     }
+}
+
+pub(super) fn reset_split(model: &mut Model, out: &mut Update) {
+    model.look.split = Split::default();
+    out.effects.push(Effect::SaveSplit(model.look.split));
 }
 
 pub(super) fn copy_item(model: &mut Model, out: &mut Update) {

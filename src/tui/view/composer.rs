@@ -4,6 +4,7 @@ use super::panes;
 use crate::text;
 use crate::tui::command::Candidate;
 use crate::tui::composer::{Buffer as Written, TAB, is_mark};
+use crate::tui::keymap::{Action, Context};
 use crate::tui::layout::{Areas, PROMPT_WIDTH};
 use crate::tui::model::{Focus, Model};
 use crate::tui::render::wrap;
@@ -110,12 +111,15 @@ fn draw_row(
     }
 }
 
-fn newline_key(model: &Model) -> &'static str {
-    if model.composer.shift_enter {
-        "Shift+Enter"
-    } else {
-        "Ctrl+J"
+/// Shift+Enter where the terminal can tell it, else the shortest of the others.
+fn newline_key(model: &Model) -> &str {
+    const SHIFT: &str = "Shift+Enter";
+    let keys = model.keys.keys(Context::Composer, Action::Newline);
+    if model.composer.shift_enter && keys.contains(&SHIFT) {
+        return SHIFT;
     }
+    let others = keys.into_iter().filter(|key| *key != SHIFT);
+    others.min_by_key(|key| key.len()).unwrap_or("\\ Enter")
 }
 
 /// What an empty composer says.
@@ -123,14 +127,15 @@ fn hint(model: &Model, width: u16) -> String {
     if model.clock.quit_armed {
         return "Ctrl+C again quits".to_owned();
     }
+    let interrupts = model.keys.key(Context::Composer, Action::Interrupt);
     if model.clock.escaped.is_some() {
-        return "Esc again goes back to an earlier message".to_owned();
+        return format!("{interrupts} again goes back to an earlier message");
     }
     if model.shell.is_some() {
-        return "Your command runs; Esc interrupts it".to_owned();
+        return format!("Your command runs; {interrupts} interrupts it");
     }
     if model.running.is_some() {
-        return "Type the next message; Esc interrupts".to_owned();
+        return format!("Type the next message; {interrupts} interrupts");
     }
     let short = "Ask for a change, or / for commands".to_owned();
     let long = format!(
@@ -161,11 +166,16 @@ fn rule(model: &Model, areas: &Areas, focused: bool, frame: &mut Frame<'_>) -> O
         };
         let lead = format!("\u{2500} search: {query}");
         let at = wrap::width(&lead);
-        let help = "Ctrl+R older \u{b7} Enter takes it \u{b7} Esc leaves ";
+        let older = model.keys.key(Context::Composer, Action::SearchHistory);
+        let help = format!("{older} older \u{b7} Enter takes it \u{b7} Esc leaves ");
         let used = at + wrap::width(state) + 1;
         let room = width.saturating_sub(used + 1);
-        let help = if wrap::width(help) < room { help } else { "" };
-        let fill = width.saturating_sub(used + wrap::width(help) + usize::from(!help.is_empty()));
+        let help = if wrap::width(&help) < room {
+            help
+        } else {
+            String::new()
+        };
+        let fill = width.saturating_sub(used + wrap::width(&help) + usize::from(!help.is_empty()));
         let mut spans = vec![
             Span::styled(lead, theme.prompt),
             Span::styled(state, theme.warn),
@@ -189,9 +199,11 @@ fn rule(model: &Model, areas: &Areas, focused: bool, frame: &mut Frame<'_>) -> O
     } else if composer.is_shell() {
         " runs in your shell; the model reads what it prints ".to_owned()
     } else if written.mark_at_cursor().is_some() {
-        " Ctrl+O unfolds the paste \u{b7} Backspace removes it ".to_owned()
+        let unfolds = model.keys.key(Context::Composer, Action::UnfoldPaste);
+        format!(" {unfolds} unfolds the paste \u{b7} Backspace removes it ")
     } else {
-        format!(" Enter sends \u{b7} {} new line ", newline_key(model))
+        let sends = model.keys.key(Context::Composer, Action::Submit);
+        format!(" {sends} sends \u{b7} {} new line ", newline_key(model))
     };
     frame.render_widget(panes::composer_rule(model, areas), area);
     let used = u16::try_from(wrap::width(&help)).unwrap_or(u16::MAX);

@@ -1,6 +1,7 @@
 //! The two panes, the rule between them and what their rules say: what is followed, what is new below.
 
 use super::ViewCache;
+use crate::tui::keymap::{Action, Context};
 use crate::tui::layout::Areas;
 use crate::tui::model::{Focus, Model};
 use crate::tui::pane::{Hit, Marked, Pane, PaneCache, RowAt, Side, Style};
@@ -20,6 +21,7 @@ pub fn style<'m>(model: &'m Model, area: Rect) -> Style<'m> {
         columns: area.width.max(1),
         unfolded: model.look.unfolded,
         joined: model.look.joined,
+        unfold_key: model.keys.key(Context::Everywhere, Action::UnfoldCards),
     }
 }
 
@@ -271,7 +273,12 @@ fn folded_title(model: &Model) -> String {
         })
         .sum();
     let word = if lines == 1 { "line" } else { "lines" };
-    format!("reasoning \u{b7} {lines} {word} \u{b7} Shift+Tab opens")
+    let key = model.keys.key(Context::Composer, Action::FocusPrevious);
+    let opens = match key {
+        "" => String::new(),
+        key => format!(" \u{b7} {key} opens"),
+    };
+    format!("reasoning \u{b7} {lines} {word}{opens}")
 }
 
 /// The rule from here on, `columns` wide, ending in what is said of the pane.
@@ -311,10 +318,12 @@ pub fn composer_rule(model: &Model, areas: &Areas) -> Line<'static> {
     };
     let search = side.and_then(|side| model.pane(side).search.as_ref());
     if let Some(search) = search {
+        let key = |action| model.keys.key(Context::Pane, action);
         let hint = if search.typing {
-            "Enter keeps \u{b7} Esc back"
+            "Enter keeps \u{b7} Esc back".to_owned()
         } else {
-            "n N \u{b7} Esc closes"
+            let (next, previous) = (key(Action::NextMatch), key(Action::PreviousMatch));
+            format!("{next} {previous} \u{b7} {} closes", key(Action::Interrupt))
         };
         let cursor = if search.typing { "\u{258f}" } else { "" };
         let text = format!(

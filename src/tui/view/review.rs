@@ -2,7 +2,7 @@
 
 use crate::agent::ReviewId;
 use crate::patch::{ChangeKind, Decision};
-use crate::tui::keymap::{Context, Keymap};
+use crate::tui::keymap::{Action, Context, Keymap};
 use crate::tui::model::Model;
 use crate::tui::render::diff;
 use crate::tui::render::paint;
@@ -274,7 +274,14 @@ fn foot(review: &Review, keys: &Keymap, theme: &Theme, width: u16) -> Vec<Line<'
                 "reject this hunk"
             };
             out.push(Line::styled(
-                wrap::clip(&format!("Enter: {what}; Esc: back"), width),
+                wrap::clip(
+                    &format!(
+                        "{}: {what}; {}: back",
+                        keys.key(Context::Note, Action::Confirm),
+                        keys.key(Context::Note, Action::Cancel)
+                    ),
+                    width,
+                ),
                 theme.dim,
             ));
         }
@@ -323,11 +330,15 @@ fn hints(keys: &Keymap, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     if lines.len() <= 2 {
         return lines;
     }
+    let help = keys.key(Context::Review, Action::Command("help"));
     let keys: Vec<&str> = bound.iter().map(|(key, _)| *key).collect();
     vec![Line::from(vec![
         Span::styled(keys.join(" "), theme.key),
         Span::styled(
-            wrap::clip("  (? explains)", width.saturating_sub(keys.len() * 2)),
+            wrap::clip(
+                &format!("  ({help} explains)"),
+                width.saturating_sub(keys.len() * 2),
+            ),
             theme.dim,
         ),
     ])]

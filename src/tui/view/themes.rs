@@ -2,6 +2,7 @@
 
 use super::picker;
 use crate::text;
+use crate::tui::keymap::{Action, Context};
 use crate::tui::model::Model;
 use crate::tui::picker::Picker;
 use crate::tui::render::wrap::{self, Source};
@@ -58,8 +59,12 @@ pub fn view(model: &Model, open: &Picker, area: Rect, frame: &mut Frame<'_>) {
     let most = usize::from(rest.height / 2).max(1);
     lines.truncate(most);
     if beside {
+        let key = model
+            .keys
+            .key(Context::Picker, Action::SaveTheme)
+            .to_owned();
         let hint = [
-            Span::styled("w", theme.key),
+            Span::styled(key, theme.key),
             Span::styled(" keeps it and writes it to config.toml", theme.dim),
         ];
         lines.extend([Line::from_iter(hint), Line::default()]);
