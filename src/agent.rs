@@ -36,7 +36,7 @@ mod turn;
 
 pub use context::ContextUse;
 pub use export::{Exported, Format};
-pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice};
+pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice, SessionFile};
 pub use past::Past;
 pub use protocol::{
     AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, Restored, ReviewId, RunId,

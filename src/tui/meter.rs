@@ -20,6 +20,15 @@ impl Meter {
         self.told.used() + self.running
     }
 
+    /// What the agent counted; one that is told before a model is there has no limit.
+    pub fn tell(&mut self, told: ContextUse) {
+        let limit = told.limit.or(self.told.limit);
+        *self = Meter {
+            told: ContextUse { limit, ..told },
+            running: 0,
+        };
+    }
+
     /// Another conversation begins; what the model has room for stays known.
     pub fn empty(&mut self) {
         *self = Meter {

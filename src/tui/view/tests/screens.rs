@@ -1,10 +1,14 @@
 //! Every screen at four sizes, with the styles each cell has, by their names. A new screen is one row of [`SCREENS`].
 
 use super::{answered, ready, review, thinking, tools};
-use crate::agent::{AgentEvent, LoadProgress};
+use crate::agent::{
+    AgentEvent, Answer, ApprovalPolicy, Check, Facts, HistoryEvent, Listed, LoadProgress, Message,
+    ModelChoice, RunId, SessionFile,
+};
 use crate::conversation::{TurnId, Usage};
+use crate::patch::{Overall, OverallFile, Since};
 use crate::tui::model::Msg;
-use crate::tui::testing::Session;
+use crate::tui::testing::{Session, plan};
 use crate::tui::theme::{self, STYLES, Theme};
 use ratatui::style::{Color, Modifier};
 use std::time::Duration;
@@ -64,11 +68,139 @@ const SCREENS: &[(&str, Prepare)] = &[
         ready(session);
         session.keys("/effort <Esc><Enter>");
     }),
+    ("status", |session| {
+        answered(session);
+        session.agent(AgentEvent::Answer(Box::new(Answer::Facts(Facts {
+            workspace: "/work/shop".into(),
+            session: Some(SessionFile {
+                id: "20260722T101500Z-0a1b2c3d".into(),
+                path: "/state/sessions/20260722T101500Z-0a1b2c3d.jsonl".into(),
+            }),
+            patches: 1,
+            journal: Ok(("/state/journal/5f2c".into(), 5000)),
+        }))));
+    }),
+    ("doctor", |session| {
+        ready(session);
+        session.agent(AgentEvent::Answer(Box::new(Answer::Checkup(vec![
+            check("model", true, "gpt-oss-20b at /models/gpt-oss-20b", None),
+            check(
+                "container",
+                false,
+                "nothing answers at /var/run/docker.sock",
+                Some("start docker, or set DOCKER_HOST"),
+            ),
+        ]))));
+    }),
+    ("changes", |session| {
+        answered(session);
+        session.agent(changes());
+    }),
+    ("changes_search", |session| {
+        answered(session);
+        session.agent(changes());
+        session.keys("/new");
+    }),
+    ("search", |session| {
+        answered(session);
+        session.keys("<Tab>/total");
+    }),
+    ("search_kept", |session| {
+        answered(session);
+        session.keys("<Tab>/total<Enter>n");
+    }),
+    ("history_search", |session| {
+        ready(session);
+        session.send(Msg::History(vec![
+            "rename total".into(),
+            "add a test for total".into(),
+        ]));
+        session.keys("<Ctrl+R>total");
+    }),
+    ("shell", |session| {
+        ready(session);
+        let run = RunId(1);
+        let command = "cargo test --lib".to_owned();
+        session.agent(AgentEvent::ShellStarted { run, command });
+        session.agent(AgentEvent::ShellOutput {
+            run,
+            text: "running 3 tests\n\u{1b}[32mok\u{1b}[0m\n".into(),
+        });
+        session.now += Duration::from_secs(3);
+        session.send(Msg::Tick);
+    }),
+    ("approvals", |session| {
+        ready(session);
+        session.agent(AgentEvent::Approvals(ApprovalPolicy::ApplyAll));
+        session.keys("/approvals<Enter>");
+    }),
+    ("models", |session| {
+        ready(session);
+        let choice = |name: &str, place: &str| ModelChoice {
+            name: name.into(),
+            place: place.into(),
+        };
+        session.agent(AgentEvent::Answer(Box::new(Answer::Models(vec![
+            choice("demo", "built in"),
+            choice("gpt-oss-20b", "/models/gpt-oss-20b"),
+        ]))));
+    }),
+    ("sessions", |session| {
+        ready(session);
+        let listed = |id: &str, title: &str, age| Listed {
+            path: format!("/state/sessions/{id}.jsonl").into(),
+            id: id.into(),
+            title: title.into(),
+            folder: "/work/shop".into(),
+            here: true,
+            branch: Some("main".into()),
+            messages: 3,
+            age: Duration::from_secs(age),
+        };
+        session.agent(AgentEvent::History(HistoryEvent::Sessions(vec![
+            listed("b", "make total add the prices", 120),
+            listed("a", "why does the discount come twice?", 90_000),
+        ])));
+    }),
+    ("rewind", |session| {
+        answered(session);
+        let message = |turn, text: &str, patches| Message {
+            turn: TurnId(turn),
+            text: text.into(),
+            patches,
+        };
+        session.agent(AgentEvent::History(HistoryEvent::Messages(vec![
+            message(1, "make total add the prices", 1),
+            message(2, "and round them", 0),
+        ])));
+    }),
     ("themes", |session| {
         ready(session);
         session.keys("/theme<Enter>");
     }),
 ];
+
+fn check(name: &'static str, ok: bool, detail: &str, hint: Option<&str>) -> Check {
+    Check {
+        name,
+        ok,
+        detail: detail.into(),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+fn changes() -> AgentEvent {
+    let files = plan().files.into_iter().map(|plan| OverallFile {
+        since: Since::AsWritten,
+        plan,
+        note: None,
+    });
+    let overall = Overall {
+        files: files.collect(),
+        undone: 0,
+    };
+    AgentEvent::Answer(Box::new(Answer::Changes(Ok(overall))))
+}
 
 fn loading(session: &mut Session) {
     session.agent(AgentEvent::ModelLoading(LoadProgress {
