@@ -59,6 +59,7 @@ fn the_program() {
             config: "/nowhere".into(),
             screen_reader: false,
             effort: Effort::Medium,
+            approvals: descant::agent::ApprovalPolicy::Review,
             branch: Some("main".into()),
             workspace: "/somewhere/project".into(),
             model: "gpt-oss-20b".into(),
