@@ -2,19 +2,21 @@
 //!
 //! What is written is what was shown, from the records. The session file itself keeps the raw text.
 
+mod markdown;
+
 use super::past::{Past, retell};
 use super::task::Core;
-use super::{AgentEvent, ToolStatus};
+use super::{AgentEvent, ShellEnd, ToolStatus};
 use crate::harmony::vocab::Vocabulary;
 use crate::patch::{Decision, Decisions, Plan};
-use crate::session::{Head, Loaded, TurnEnd, utc_date};
+use crate::session::{Head, Loaded, TurnEnd};
 use crate::text::mask::Masker;
+use markdown::markdown;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// Names that are tried before an export gives up finding a free one.
 const NAMES: usize = 1000;
@@ -60,6 +62,16 @@ enum Entry {
         arguments: String,
         output: String,
         status: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+        seconds: f64,
+    },
+    /// A command of the user's own.
+    Command {
+        command: String,
+        output: String,
+        /// `exited`, `interrupted` or `failed`.
+        how: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         exit_code: Option<i32>,
         seconds: f64,
@@ -215,6 +227,35 @@ fn push(entries: &mut Vec<Entry>, past: Past, masker: &Masker) {
                 *seconds = elapsed.as_secs_f64();
             }
         }
+        AgentEvent::ShellStarted { command, .. } => entries.push(Entry::Command {
+            command: mask(&command),
+            output: String::new(),
+            how: "failed",
+            exit_code: None,
+            seconds: 0.0,
+        }),
+        // Told whole, and right after its beginning.
+        AgentEvent::ShellOutput { text, .. } => {
+            if let Some(Entry::Command { output, .. }) = entries.last_mut() {
+                *output = mask(&text);
+            }
+        }
+        AgentEvent::ShellFinished { end, elapsed, .. } => {
+            if let Some(Entry::Command {
+                how,
+                exit_code,
+                seconds,
+                ..
+            }) = entries.last_mut()
+            {
+                (*how, *exit_code) = match end {
+                    ShellEnd::Exited(code) => ("exited", Some(code)),
+                    ShellEnd::Interrupted => ("interrupted", None),
+                    ShellEnd::Failed => ("failed", None),
+                };
+                *seconds = elapsed.as_secs_f64();
+            }
+        }
         AgentEvent::Notice(text) => entries.push(Entry::Notice { text: mask(&text) }),
         AgentEvent::Problem(text) => entries.push(Entry::Problem { text: mask(&text) }),
         // A command of the user's own.
@@ -269,93 +310,6 @@ fn review(
         checkpoint,
         notes: notes.collect(),
     }
-}
-
-fn markdown(head: &Head, entries: &[Entry]) -> String {
-    let date = utc_date(UNIX_EPOCH + Duration::from_secs(head.created));
-    let mut out = format!(
-        "# Conversation {}\n\nAbout `{}` with {}, begun on {date}.\n",
-        head.id,
-        head.workspace.display(),
-        head.model
-    );
-    for entry in entries {
-        out.push('\n');
-        match entry {
-            Entry::User { text, .. } => {
-                let _ = writeln!(out, "## You\n\n{}", text.trim_end());
-            }
-            Entry::Reasoning { text } => {
-                let quoted = text.trim().replace('\n', "\n> ");
-                let _ = writeln!(out, "> *reasoning*\n>\n> {quoted}");
-            }
-            Entry::Answer { text, .. } => {
-                let _ = writeln!(out, "{}", text.trim());
-            }
-            Entry::Tool {
-                tool,
-                summary,
-                output,
-                status,
-                exit_code,
-                ..
-            } => {
-                let exit = exit_code.map_or_else(String::new, |code| format!(", exit {code}"));
-                let _ = writeln!(
-                    out,
-                    "**{tool}** {summary} ({status}{exit})\n\n{}",
-                    fenced("", output)
-                );
-            }
-            Entry::Review {
-                diff,
-                accepted,
-                declined,
-                checkpoint,
-                notes,
-            } => {
-                let number = checkpoint.map_or_else(String::new, |n| format!(", checkpoint {n}"));
-                let _ = writeln!(
-                    out,
-                    "**Review**: {accepted} accepted, {declined} declined{number}\n\n{}",
-                    fenced("diff", diff)
-                );
-                for note in notes {
-                    let _ = writeln!(out, "\nNote: {note}");
-                }
-            }
-            Entry::Notice { text } => {
-                let _ = writeln!(out, "*{}*", text.trim().replace('\n', " "));
-            }
-            Entry::Problem { text } => {
-                let _ = writeln!(out, "**Problem:** {}", text.trim().replace('\n', " "));
-            }
-            Entry::TurnEnd { how, error, .. } => match error {
-                Some(error) => {
-                    let _ = writeln!(out, "*The turn failed:* {}", error.replace('\n', " "));
-                }
-                None if *how == "answered" => {
-                    out.pop();
-                }
-                None => {
-                    let _ = writeln!(out, "*The turn ended: {}.*", how.replace('_', " "));
-                }
-            },
-        }
-    }
-    out
-}
-
-/// In a fence longer than any in the text.
-fn fenced(kind: &str, text: &str) -> String {
-    let mut longest = 2;
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    let fence = "`".repeat(longest + 1);
-    format!("{fence}{kind}\n{}\n{fence}", text.trim_end_matches('\n'))
 }
 
 impl Core {

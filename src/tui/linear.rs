@@ -47,6 +47,8 @@ struct Linear {
     choice: Option<Choice>,
     /// When the next message is asked for.
     ask_at: Option<Instant>,
+    /// The question was interrupted by how far a load is, and is repeated when that is over.
+    owed: bool,
     /// Lines that ended in a backslash.
     unfinished: String,
     /// Commands that wait for room in the agent's queue.
@@ -73,6 +75,7 @@ pub async fn run(
         questions: None,
         choice: None,
         ask_at: None,
+        owed: false,
         unfinished: String::new(),
         outbox: VecDeque::new(),
         asking: false,
@@ -155,7 +158,7 @@ impl Linear {
 
     /// The question that waits: of a review or a list at once; for a message when it is quiet.
     fn ask(&mut self) -> io::Result<()> {
-        self.ask_at = None;
+        (self.ask_at, self.owed) = (None, false);
         if self.questions.is_some() || self.choice.is_some() || !self.unfinished.is_empty() {
             return self.ask_now();
         }
@@ -209,7 +212,12 @@ impl Linear {
             }
             event => event,
         };
-        let asked = self.asking || self.ask_at.is_some();
+        let asked = self.asking || self.ask_at.is_some() || self.owed;
+        if matches!(event, AgentEvent::ModelLoading(_)) {
+            self.owed |= self.asking;
+            let words = self.speech.event(event, now);
+            return self.say(&words);
+        }
         let words = self.speech.event(event, now);
         self.say(&words)?;
         if was_running && !self.speech.running() {
