@@ -258,16 +258,6 @@ fn push(entries: &mut Vec<Entry>, past: Past, masker: &Masker) {
         }
         AgentEvent::Notice(text) => entries.push(Entry::Notice { text: mask(&text) }),
         AgentEvent::Problem(text) => entries.push(Entry::Problem { text: mask(&text) }),
-        // A command of the user's own.
-        AgentEvent::ShellStarted { command, .. } => entries.push(Entry::Notice {
-            text: mask(&format!("! {command}")),
-        }),
-        AgentEvent::ShellOutput { text: printed, .. } => {
-            if let Some(Entry::Notice { text }) = entries.last_mut() {
-                text.push('\n');
-                text.push_str(&mask(&printed));
-            }
-        }
         // The result says the whole; the rest is not in records.
         _ => {}
     }
