@@ -16,8 +16,8 @@ use crate::agent::{AgentCommand, AgentEvent, ApprovalPolicy, HistoryEvent, Inqui
 use crate::text;
 use crate::tui::command::{self, Command};
 use crate::tui::terminal;
-use crate::tui::update::sandbox;
 use crate::tui::update::choices::policy_in_words;
+use crate::tui::update::sandbox;
 use choices::{Choice, Chosen};
 use lines::Lines;
 use questions::{Answered, Questions};

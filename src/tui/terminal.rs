@@ -9,8 +9,8 @@ pub(super) mod clock;
 pub(super) mod input;
 pub(super) mod links;
 pub(super) mod probe;
-pub(super) mod wire;
 pub(super) mod tmux;
+pub(super) mod wire;
 
 use crate::tui::model::Model;
 use crate::tui::terminal::probe::QUESTIONS;
