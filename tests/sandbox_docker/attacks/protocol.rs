@@ -98,8 +98,9 @@ async fn the_interrupt_is_caught_for_ever() {
         .run("while True:\n    try:\n        while True: pass\n    except BaseException: pass")
         .await;
     assert_eq!(result.exit, CellExit::Timeout);
+    // Where the interrupt comes between two lines of the loop, it ends it after all.
     assert!(
-        result.output.contains("variables are lost"),
+        result.output.contains("variables are lost") || result.output.contains("KeyboardInterrupt"),
         "{}",
         result.output
     );
