@@ -268,9 +268,12 @@ impl Sandbox {
         let view = work::view(&engine, &config, &facts, &owner).await;
         match &view {
             Ok(view) => facts.mounts.extend(view.mounts()),
-            Err(_) => facts
-                .mounts
-                .push(request::read_only_mount(&config.workspace, WORKSPACE)),
+            Err(_) if config.tree.is_none() || config.view == ViewChoice::ReadOnly => {
+                let whole = request::read_only_mount(&config.workspace, WORKSPACE);
+                facts.mounts.push(whole);
+            }
+            // Rather none of it than also what is to be hidden.
+            Err(_) => facts.missing.push("/workspace"),
         }
         let container = Container::start(&engine.docker, &config, &facts, &owner).await?;
         let report = facts.report(&container);

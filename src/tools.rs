@@ -199,6 +199,16 @@ pub fn summary(tool: Tool, arguments: &str) -> String {
     }
 }
 
+/// The arguments as they are shown: of a shell the command itself.
+pub fn shown(tool: Tool, arguments: &str) -> String {
+    match tool {
+        Tool::Shell => shell::command(arguments),
+        Tool::ReadFile | Tool::ListFiles | Tool::Search | Tool::ApplyPatch | Tool::Python => {
+            arguments.to_owned()
+        }
+    }
+}
+
 /// What the model is told, after `Error: `.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {

@@ -46,7 +46,7 @@ impl Core {
         self.link.send(AgentEvent::ToolStarted {
             call: call.id,
             tool: tool.name().into(),
-            arguments: call.arguments.clone(),
+            arguments: tools::shown(tool, &call.arguments),
             summary: tools::summary(tool, &call.arguments),
         });
         let attended = match tool {

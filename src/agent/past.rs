@@ -391,7 +391,9 @@ impl Reader<'_> {
                 None => format!("call {shown}"),
             },
             tool: shown,
-            arguments: call.arguments,
+            arguments: tool.map_or(call.arguments.clone(), |tool| {
+                tools::shown(tool, &call.arguments)
+            }),
         });
         self.open = Some(Open {
             call: id,

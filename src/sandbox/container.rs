@@ -50,8 +50,8 @@ pub(super) struct Facts {
     pub(super) image: Image,
     pub(super) user: ContainerUser,
     cpus: f64,
-    /// Limits that this engine cannot enforce.
-    missing: Vec<&'static str>,
+    /// Limits that this engine cannot enforce, and other things that are not there.
+    pub(super) missing: Vec<&'static str>,
     pub(super) session: String,
     /// All of the container's mounts.
     pub(super) mounts: Vec<Mount>,

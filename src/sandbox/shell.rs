@@ -24,7 +24,8 @@ use super::output::Capped;
 pub use wire::{EntryKind, Listed, Stamp, ViewEntry};
 use wire::{Frame, FrameReader, NONCE};
 
-const AGENT: &str = include_str!("shell/agent.py");
+/// Under the same filter of system calls as the supervisor: what an exec starts does not come from it.
+const AGENT: &str = concat!(include_str!("seccomp.py"), include_str!("shell/agent.py"));
 
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A list or a file; the disk of a busy machine has its moments.
@@ -35,8 +36,6 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(2);
 const KILL_GRACE: Duration = Duration::from_secs(6);
 /// Bytes of a file sent in one frame.
 const PIECE: usize = 256 * 1024;
-/// What is kept of an agent that could not begin.
-const SAID: usize = 2048;
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +195,7 @@ impl Shell {
             match self.output.next().await {
                 Some(Ok(LogOutput::StdOut { message })) => self.frames.extend(&message),
                 Some(Ok(LogOutput::StdErr { message })) => {
-                    let room = SAID.saturating_sub(self.said.len());
+                    let room = 2048_usize.saturating_sub(self.said.len());
                     self.said.extend(message.iter().take(room));
                 }
                 Some(Ok(LogOutput::Console { .. } | LogOutput::StdIn { .. })) => {

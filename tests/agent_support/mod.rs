@@ -202,6 +202,8 @@ pub struct Setup {
     pub files: Vec<(&'static str, String)>,
     pub approvals: ApprovalPolicy,
     pub python: Result<Vec<Cell>, &'static str>,
+    /// In place of `python`, where a test brings a container of its own.
+    pub bench: Option<Box<dyn Interpreter>>,
     /// How long the container takes to start.
     pub python_delay: Duration,
     pub max_tokens: usize,
@@ -228,6 +230,7 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         ],
         approvals: ApprovalPolicy::ApplyAll,
         python: Ok(Vec::new()),
+        bench: None,
         python_delay: Duration::ZERO,
         max_tokens: 4_096,
         limits: Limits::default(),
@@ -294,6 +297,9 @@ impl Setup {
             let python = python.clone();
             async move {
                 tokio::time::sleep(self.python_delay).await;
+                if let Some(bench) = self.bench {
+                    return Ok(bench);
+                }
                 match self.python {
                     Ok(cells) => {
                         python.cells.lock().unwrap().extend(cells);

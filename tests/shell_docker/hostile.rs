@@ -135,3 +135,19 @@ async fn moving(view: ViewChoice) {
     assert_eq!(bench.ok("cat b.txt a.txt").await, "b\none\ntwo\nthree\n");
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn the_filter_of_system_calls_holds_for_commands_too() {
+    let Some(bench) = Bench::start(ViewChoice::Auto).await else {
+        return;
+    };
+    // io_uring_setup, whose number is the same everywhere.
+    let code = "import ctypes; libc = ctypes.CDLL(None, use_errno=True); print(libc.syscall(425, 1, 0), ctypes.get_errno())";
+    assert_eq!(bench.ok(&format!("python3 -c '{code}'")).await, "-1 1\n");
+    let status = "grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/self/status | tr -d '\\t'";
+    assert_eq!(
+        bench.ok(status).await,
+        "CapEff:0000000000000000\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n"
+    );
+    bench.stop().await;
+}

@@ -49,6 +49,8 @@ try:
 except Exception:
     pass
 
+deny_calls()
+
 
 def text(name):
     return name.decode("latin-1")
@@ -177,6 +179,7 @@ class Command:
         self.run = request["run"]
         self.disk = request["disk"]
         self.full = False
+        self.again = None  # when it is interrupted once more
         self.state = b""
         self.oom = oom_kills()
         self.used = used_bytes()
@@ -217,6 +220,13 @@ class Command:
                 os.close(fd)
         for fd in (self.output, self.states):
             os.set_blocking(fd, False)
+
+    def interrupt(self):
+        self.again = None
+        try:
+            os.killpg(self.process.pid, signal.SIGINT)
+        except OSError:
+            pass
 
     def read(self, fd, size):
         try:
@@ -528,10 +538,9 @@ class Agent:
         if kind == b"K":
             end_descendants()
             return
-        try:
-            os.killpg(command.process.pid, signal.SIGINT)
-        except OSError:
-            pass
+        command.interrupt()
+        # Once more: a shell that was just starting a program may miss the first.
+        command.again = time.monotonic() + 0.8
 
     # The running command.
 
@@ -607,6 +616,8 @@ class Agent:
                     self.send(b"O", data)
                 else:
                     time.sleep(0.01)
+            if command.again and time.monotonic() > command.again:
+                command.interrupt()
             if not command.full and command.is_filling():
                 end_descendants()
 

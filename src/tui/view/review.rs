@@ -1,7 +1,7 @@
 //! Draws a review: the file, the hunk, where one stands, and what the keys do.
 
 use crate::agent::ReviewId;
-use crate::patch::{ChangeKind, Decision};
+use crate::patch::{ChangeKind, Decision, Encoding};
 use crate::tui::keymap::{Action, Context, Keymap};
 use crate::tui::model::Model;
 use crate::tui::render::diff;
@@ -97,6 +97,7 @@ fn body(
         }
         None => {
             let what = match file.kind {
+                _ if file.encoding == Encoding::Binary => "a binary file: taken or left as a whole",
                 ChangeKind::Add => "a new file without any lines",
                 ChangeKind::Delete => "an empty file is deleted",
                 ChangeKind::Move if file.hunks.is_empty() => {
