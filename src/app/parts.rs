@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
 use crate::config::{Approvals, ViewSetting};
 use crate::conversation::PromptProfile;
+use crate::engine::models::resolve;
 use crate::engine::{EngineError, LoadOptions, Sampling, load};
 use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
@@ -125,6 +126,8 @@ pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
             reason,
             hint: "descant doctor says what is missing".to_owned(),
         };
+        // A model that is not there is told of without the tables of its vocabulary (35 MB).
+        resolve(&options.model, &options.places)?;
         let vocabulary = tokio::task::spawn_blocking(move || words())
             .await
             .map_err(|e| broken(e.to_string()))?
