@@ -26,25 +26,26 @@ const FILES: usize = 100;
 fn main() {
     let measured = std::env::args().any(|a| a == "--bench");
     // `cargo test --all-targets` runs benches too; few files show that it works.
-    let (folders, rounds) = if measured { (FOLDERS, 5) } else { (2, 1) };
+    let (folders, rounds) = if measured { (FOLDERS, 3) } else { (2, 1) };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         for view in [ViewChoice::Overlay, ViewChoice::Copy] {
             let (mut empty, mut full, mut first, mut idle, mut edit) = Default::default();
+            let (mut none, mut all) = (repository(0), repository(folders));
             for _ in 0..rounds {
-                let Some(started) = start(view, 0).await else {
+                let Some((bench, took)) = start(view, none).await else {
                     return println!("not run: no container engine");
                 };
-                push(&mut empty, started.1);
-                started.0.stop().await;
-                let Some((bench, took)) = start(view, folders).await else {
+                push(&mut empty, took);
+                none = bench.stop().await;
+                let Some((bench, took)) = start(view, all).await else {
                     return;
                 };
                 push(&mut full, took);
                 push(&mut first, command(&bench, "true").await);
                 push(&mut idle, command(&bench, "true").await);
                 push(&mut edit, command(&bench, "echo x >> d1/f1.txt").await);
-                bench.stop().await;
+                all = bench.stop().await;
             }
             let (empty, full) = (median(&mut empty), median(&mut full));
             println!(
@@ -64,9 +65,13 @@ fn main() {
     });
 }
 
-async fn start(view: ViewChoice, folders: usize) -> Option<(Bench, Duration)> {
+fn repository(folders: usize) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     fill(root.path(), folders);
+    root
+}
+
+async fn start(view: ViewChoice, root: tempfile::TempDir) -> Option<(Bench, Duration)> {
     let begun = Instant::now();
     let bench = Bench::with(view, root, &[], |_| {}).await?;
     Some((bench, begun.elapsed()))

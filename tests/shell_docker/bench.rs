@@ -213,8 +213,10 @@ impl Bench {
         self.decide(changes, &Decisions::default()).await;
     }
 
-    pub async fn stop(self) {
+    /// Gives the repository back.
+    pub async fn stop(self) -> tempfile::TempDir {
         self.bench.stop().await;
+        self.root
     }
 }
 
