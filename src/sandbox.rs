@@ -345,6 +345,7 @@ impl Sandbox {
                 code,
                 &mut capped,
                 self.config.timeout,
+                self.view.as_ref().map_or(0, |_| self.config.disk),
                 &[cancel, &self.stopping],
             )
             .await;

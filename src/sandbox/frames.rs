@@ -24,6 +24,8 @@ pub(super) enum Frame {
         cell: u64,
         status: i64,
         memory: bool,
+        /// It was killed because the view was full.
+        disk: bool,
     },
 }
 
@@ -93,6 +95,7 @@ struct KernelEnded {
     cell: u64,
     status: i64,
     memory: bool,
+    disk: bool,
 }
 
 /// Collects bytes as they come and gives out whole frames.
@@ -140,11 +143,13 @@ impl FrameReader {
                     cell,
                     status,
                     memory,
+                    disk,
                 } = parse('K', body)?;
                 Frame::KernelEnded {
                     cell,
                     status,
                     memory,
+                    disk,
                 }
             }
             [other, ..] => return Err(FrameError::Type(*other)),
@@ -170,6 +175,8 @@ pub(super) enum Command<'a> {
     Run {
         cell: u64,
         code: &'a str,
+        /// Bytes that may be written below `/workspace`; 0 where nothing can be.
+        disk: u64,
     },
     Interrupt {
         cell: u64,
@@ -184,9 +191,13 @@ impl Command<'_> {
     pub(super) fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
             Command::Hello { nonce, kernel } => (b'N', [nonce, kernel.as_bytes()].concat()),
-            Command::Run { cell, code } => (
+            Command::Run { cell, code, disk } => (
                 b'R',
-                json(&[("cell", (*cell).into()), ("code", (*code).into())]),
+                json(&[
+                    ("cell", (*cell).into()),
+                    ("code", (*code).into()),
+                    ("disk", (*disk).into()),
+                ]),
             ),
             Command::Interrupt { cell } => (b'I', json(&[("cell", (*cell).into())])),
             Command::Kill { cell } => (b'K', json(&[("cell", (*cell).into())])),
@@ -274,7 +285,10 @@ mod tests {
             frame(&OURS, b"O"),
             frame(&OURS, b"Otext \xff"),
             frame(&OURS, b"D{\"cell\": 7, \"status\": \"interrupted\"}"),
-            frame(&OURS, b"K{\"cell\": 0, \"status\": -9, \"memory\": true}"),
+            frame(
+                &OURS,
+                b"K{\"cell\": 0, \"status\": -9, \"memory\": true, \"disk\": false}",
+            ),
         ]
         .concat();
         for size in 1..stream.len() {
@@ -291,7 +305,8 @@ mod tests {
                     Frame::KernelEnded {
                         cell: 0,
                         status: -9,
-                        memory: true
+                        memory: true,
+                        disk: false
                     },
                 ]
             );
@@ -326,12 +341,12 @@ mod tests {
 
         #[test]
         fn commands_hold_their_code_exactly(code in any::<String>(), cell in any::<u64>()) {
-            let bytes = Command::Run { cell, code: &code }.encode();
+            let bytes = Command::Run { cell, code: &code, disk: 7 }.encode();
             let (length, rest) = bytes.split_first_chunk::<4>().unwrap();
             prop_assert_eq!(u32::from_be_bytes(*length) as usize, rest.len());
             prop_assert_eq!(rest[0], b'R');
             let value: serde_json::Value = serde_json::from_slice(&rest[1..]).unwrap();
-            prop_assert_eq!(value, serde_json::json!({"cell": cell, "code": code}));
+            prop_assert_eq!(value, serde_json::json!({"cell": cell, "code": code, "disk": 7}));
         }
     }
 }

@@ -171,17 +171,18 @@ impl Kernel {
         }
     }
 
-    /// Runs one cell to its end. `cancels`: any of them interrupts it.
+    /// Runs one cell to its end. `disk`: bytes that may be written below `/workspace`. `cancels`: any of them interrupts it.
     pub(super) async fn run(
         &mut self,
         code: &str,
         output: &mut Capped<'_>,
         limit: Duration,
+        disk: u64,
         cancels: &[&CancellationToken; 2],
     ) -> Result<CellExit, Stopped> {
         self.last_cell += 1;
         let cell = self.last_cell;
-        self.send(&Command::Run { cell, code })
+        self.send(&Command::Run { cell, code, disk })
             .await
             .map_err(Stopped::Gone)?;
         let mut deadline = Instant::now() + limit;
@@ -241,11 +242,19 @@ impl Kernel {
                     // Between two cells, by something the last one left running.
                     output.note("the Python kernel had ended since the last call; a new one runs, earlier variables are lost");
                 }
-                Event::Frame(Frame::KernelEnded { status, memory, .. }) => {
+                Event::Frame(Frame::KernelEnded {
+                    status,
+                    memory,
+                    disk: full,
+                    ..
+                }) => {
                     let exit = stopping.exit();
                     output.note(&match exit {
                         Some(exit) => {
                             ending(exit, limit, "it had to be killed, its variables are lost")
+                        }
+                        None if full => {
+                            format!("stopped: what was written below /workspace needs more than the {} MiB there are; its variables are lost", disk >> 20)
                         }
                         None if memory => {
                             "out of memory: the Python kernel was killed; its variables are lost"

@@ -16,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 CHUNK = 32 * 1024
 PIPE = 64 * 1024
@@ -87,6 +88,34 @@ def interface_is_up(name):
             return int(flags.read(), 16) & 1 == 1
     except (OSError, ValueError):
         return True
+
+
+def used_bytes():
+    """What the file system below /workspace has in use: a cheap sign that a cell fills it."""
+    try:
+        of = os.statvfs("/workspace")
+        return (of.f_blocks - of.f_bfree) * of.f_frsize
+    except OSError:
+        return 0
+
+
+def disk_usage(limit):
+    """Bytes that were written below /workspace; stops counting above the limit."""
+    upper = "/run/descant/upper"
+    total, todo = 0, [upper if os.path.isdir(upper) else "/workspace"]
+    while todo and total <= limit:
+        try:
+            with os.scandir(todo.pop()) as found:
+                for entry in found:
+                    try:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            todo.append(entry.path)
+                    except OSError:
+                        continue
+        except OSError:
+            pass
+    return total
 
 
 def is_zombie(pid):
@@ -176,6 +205,7 @@ class Supervisor:
     def __init__(self, nonce, source):
         self.nonce = nonce
         self.source = source
+        self.room, self.used, self.looked = 0, 0, 0.0
         self.interrupted = 0  # The cell that was interrupted last.
         self.cell = 0  # The number of the running cell, 0 between cells.
         self.kernel = Kernel(source)
@@ -196,10 +226,22 @@ class Supervisor:
             taken += len(data)
             self.send(b"O", data)
 
-    def replace_kernel(self):
+    def is_filling(self):
+        """Whether what was written below /workspace outgrew its room. Looked at a few times a second."""
+        now = time.monotonic()
+        if not self.room or now - self.looked < 0.2:
+            return False
+        self.looked = now
+        if used_bytes() - self.used < self.room // 8:
+            return False
+        self.used = used_bytes()
+        return disk_usage(self.room) > self.room
+
+    def replace_kernel(self, disk=False):
         if self.cell:
             self.drain()
         ended = self.kernel.close()
+        ended["disk"] = disk
         ended["cell"] = self.cell
         self.cell = 0
         self.kernel = Kernel(self.source)
@@ -209,6 +251,8 @@ class Supervisor:
         if kind == b"R":
             request = json.loads(body)
             self.cell = request["cell"]
+            self.room = request["disk"]
+            self.used, self.looked = used_bytes(), time.monotonic()
             try:
                 write_all(self.kernel.code, struct.pack(">I", len(body)) + body)
             except OSError:
@@ -250,7 +294,10 @@ class Supervisor:
             # Between cells nobody reads what is printed: a background thread then waits, it is not lost.
             if self.cell:
                 watched.append(self.kernel.output)
-            ready, _, _ = select.select(watched, [], [])
+            ready, _, _ = select.select(watched, [], [], 0.2 if self.cell and self.room else None)
+            if self.cell and self.is_filling():
+                self.replace_kernel(disk=True)
+                continue
             # Only one source a round: each may replace the kernel, and its descriptors with it.
             if 0 in ready:
                 data = os.read(0, 65536)

@@ -13,4 +13,5 @@ mod bench;
 mod changes;
 mod commands;
 mod hostile;
+mod python;
 mod state;
