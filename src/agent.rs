@@ -31,6 +31,7 @@ mod rewind;
 mod shell;
 mod stream;
 mod switch;
+mod targets;
 mod task;
 mod turn;
 
@@ -97,6 +98,8 @@ pub enum ApprovalPolicy {
 pub struct ModelOptions {
     pub effort: Effort,
     pub sampling: Sampling,
+    /// Sampling is held to the grammar of a turn and to the files that are there.
+    pub grammar: bool,
     /// New tokens of one generation, at most; the context may allow fewer.
     pub max_tokens: usize,
     /// The user asked for this effort now: the conversation that is resumed first goes on with it.

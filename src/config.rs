@@ -145,6 +145,8 @@ pub struct SamplingConfig {
     pub min_p: f32,
     /// `None`: a new one each start.
     pub seed: Option<u64>,
+    /// Only what parses, and only patches that fit their files, can be said.
+    pub grammar: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -211,6 +213,7 @@ impl Default for SamplingConfig {
             top_p: 1.0,
             min_p: 0.0,
             seed: None,
+            grammar: true,
         }
     }
 }

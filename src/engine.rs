@@ -10,6 +10,7 @@
 pub mod checkpoint;
 pub mod demo;
 pub mod fit;
+pub mod guided;
 mod load;
 pub mod mistral;
 pub mod models;
@@ -23,6 +24,8 @@ pub use load::{LoadOptions, load, load_mistral};
 
 use crate::conversation::{PromptProfile, TokenId, Usage};
 use crate::harmony::HarmonyEvent;
+use crate::harmony::grammar::Offer;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +60,8 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// Cancelling stops the stream at the next token; `Finished` still comes, with what there was.
     pub cancel: CancellationToken,
+    /// What the model is offered, where sampling is held to its grammar. `None`: any token may come.
+    pub offer: Option<Arc<Offer>>,
 }
 
 /// What an engine is, once loaded.

@@ -5,6 +5,7 @@
 //! text may be lost. Nothing here runs tools or talks to an engine. Before changing the parser, read the
 //! tests in `harmony/parse/tests.rs`: any token sequence whatever must go through without a panic or a lost byte.
 
+pub mod grammar;
 pub mod parse;
 pub mod render;
 pub mod vocab;

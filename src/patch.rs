@@ -30,6 +30,7 @@ pub use journal::{
 pub use overall::{Overall, OverallFile, Since, overall};
 pub use plan::{EditError, PlanError, plan};
 pub use select::{SelectError, selected};
+pub use text::lines_of;
 pub use v4a::{ParseError, Patch, parse};
 
 use crate::workspace::WorkspacePath;

@@ -10,7 +10,9 @@ use super::stream::{Call, Stream};
 use super::{AgentEvent, HistoryEvent};
 use crate::conversation::{CallId, TokenId, Usage};
 use crate::engine::{Engine, EngineError, EngineEvent, GenerateRequest, Sampling, StopReason};
+use crate::harmony::grammar::Offer;
 use crate::session::Record;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -35,6 +37,8 @@ pub(super) struct Ask {
     /// How long it may say nothing.
     pub(super) silence: Duration,
     pub(super) next_call: CallId,
+    /// What sampling is held to; `None`: nothing.
+    pub(super) offer: Option<Arc<Offer>>,
 }
 
 /// How it ended.
@@ -162,6 +166,7 @@ pub(super) async fn generate(
         sampling: ask.sampling,
         max_tokens: ask.budget.max_new,
         cancel: cancel.clone(),
+        offer: ask.offer,
     });
     let mut stream = Stream::new(ask.next_call);
     let mut held = Held::default();

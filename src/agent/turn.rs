@@ -9,12 +9,15 @@ use super::context::{Budget, budget, cut_short};
 use super::generation::{Ask, Ending, Generation, Recording, generate};
 use super::link::Attended;
 use super::prompt::Offer;
+use super::targets::WorkTree;
 use super::task::Core;
 use super::{AgentEvent, ContextUse, LoadedModel};
 use crate::conversation::{Item, MessageEnd, PromptProfile, TokenId, Usage};
 use crate::engine::Sampling;
+use crate::harmony::grammar;
 use crate::harmony::render::{Rendered, render_counted};
 use crate::session::{Record, TurnEnd};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::time::timeout;
 
@@ -218,7 +221,21 @@ impl Core {
             sampling,
             silence: self.limits.engine_silence,
             next_call: self.history.next_call(),
+            offer: None,
         }
+    }
+
+    /// What the fixed prompt offers, and the files there are, for the grammar of the next generation.
+    fn grammar_offer(&self) -> Option<Arc<grammar::Offer>> {
+        let fixed = self.fixed.as_ref().filter(|_| self.options.grammar)?;
+        Some(Arc::new(grammar::Offer {
+            functions: fixed.functions.clone(),
+            python: fixed.python.is_some(),
+            targets: Some(Arc::new(WorkTree {
+                workspace: Arc::clone(&self.desk.workspace),
+                cancel: self.link.interrupt().child_token(),
+            })),
+        }))
     }
 
     async fn generate(
@@ -231,7 +248,10 @@ impl Core {
         let limit = Some(engine.info().context_length);
         let fills = ContextUse::new(&prompt, 0, self.options.max_tokens, limit);
         self.link.send(AgentEvent::Context(fills));
-        let ask = self.ask(prompt.ids, budget);
+        let ask = Ask {
+            offer: self.grammar_offer(),
+            ..self.ask(prompt.ids, budget)
+        };
         let generation = generate(
             &mut self.link,
             Recording::Into(&mut self.history),

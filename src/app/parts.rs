@@ -76,6 +76,7 @@ pub(super) fn start_agent(
                 min_p: sampling.min_p,
                 seed: sampling.seed.unwrap_or_else(rand::random),
             },
+            grammar: sampling.grammar,
             max_tokens: setup.config.max_output_tokens,
             date: utc_date(now),
             instructions: instructions(setup),

@@ -14,19 +14,21 @@ mod steer;
 
 pub use steer::Probe;
 
+use super::guided::Guided;
 use super::outbox::{CAPACITY, Outbox};
 use super::reduced::ReducedVocabulary;
 use super::sample::Sampler;
 use super::transcript::Transcript;
 use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, Sampling, StopReason};
 use crate::conversation::{TokenId, Usage};
+use crate::harmony::grammar::{Guide, TokenTable};
 use crate::harmony::vocab::{self, Vocabulary};
 use follow::{End, Follow, Patience};
 use mistralrs::core::Response;
 use mistralrs::{Constraint, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens};
 use runner::Runner;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use steer::{Generation, Steer};
 use tokio::runtime::Handle;
@@ -76,6 +78,14 @@ impl Codec {
         }
     }
 
+    /// The Harmony id of each id of the checkpoint.
+    fn harmony_ids(&self) -> Vec<TokenId> {
+        match self {
+            Codec::Harmony => (0..=vocab::LAST).collect(),
+            Codec::Reduced(reduced) => reduced.harmony_ids().to_vec(),
+        }
+    }
+
     fn call(&self) -> Option<u32> {
         match self {
             Codec::Harmony => Some(vocab::CALL),
@@ -99,6 +109,8 @@ struct Shared {
     /// PagedAttention reuses whole blocks of this many tokens and does not tell; `None` on the plain cache.
     block: Option<usize>,
     runner: Arc<Mutex<Runner>>,
+    /// The vocabulary as grammars need it, made when the first is asked for. `None`: it could not be.
+    table: Arc<OnceLock<Option<Arc<TokenTable>>>>,
     requests: AtomicUsize,
 }
 
@@ -197,6 +209,7 @@ impl Shared {
             self.codec.clone(),
             &request,
             Sampler::new(sampling),
+            Guided::new(self.guide(&request).await),
             prompt.len(),
             limit,
             probe,
@@ -309,6 +322,27 @@ impl Shared {
             prefill_seconds: until_first.as_secs_f64(),
             decode_seconds: after.as_secs_f64(),
         }
+    }
+
+    /// The grammar that the request is held to. Where there can be none the model goes without.
+    async fn guide(&self, request: &GenerateRequest) -> Option<Guide> {
+        let offer = request.offer.clone()?;
+        let (vocabulary, codec) = (Arc::clone(&self.vocabulary), Arc::clone(&self.codec));
+        let table = Arc::clone(&self.table);
+        let made = tokio::task::spawn_blocking(move || {
+            let table = table.get_or_init(|| {
+                let table = TokenTable::new(&vocabulary, codec.harmony_ids());
+                table
+                    .inspect_err(|error| tracing::warn!(%error, "sampling goes without a grammar"))
+                    .ok()
+                    .map(Arc::new)
+            });
+            let guide = Guide::new(table.as_ref()?, &offer);
+            guide
+                .inspect_err(|error| tracing::warn!(%error, "sampling goes without a grammar"))
+                .ok()
+        });
+        made.await.ok().flatten()
     }
 
     /// Of the prompt tokens that are in the prefix cache, those that it can give back.

@@ -169,6 +169,11 @@ impl ReducedVocabulary {
     }
 
     /// `None` for an id the checkpoint's padding may have and the table has not.
+    /// The Harmony id of each id of the checkpoint, in their order.
+    pub fn harmony_ids(&self) -> &[TokenId] {
+        &self.harmony
+    }
+
     pub fn to_harmony(&self, id: u32) -> Option<TokenId> {
         self.harmony.get(usize::try_from(id).ok()?).copied()
     }

@@ -15,8 +15,8 @@ mod tests;
 
 pub use file::{ENCODINGS_VARIABLE, encodings_dir};
 pub use special::{
-    CALL, CHANNEL, CONSTRAIN, END, END_OF_TEXT, MESSAGE, RESERVED, RETURN, START, START_OF_TEXT,
-    is_special,
+    CALL, CHANNEL, CONSTRAIN, END, END_OF_TEXT, LAST, MESSAGE, RESERVED, RETURN, START,
+    START_OF_TEXT, is_special,
 };
 
 use crate::conversation::TokenId;

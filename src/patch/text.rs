@@ -44,6 +44,14 @@ pub(crate) struct Text<'a> {
     dominant: Option<Ending>,
 }
 
+/// The lines of a file as the hunks of a patch quote them, without their ends. `None` when the bytes are no text
+/// that could be edited.
+pub fn lines_of(bytes: &[u8]) -> Option<Vec<String>> {
+    let (_, text) = super::encoding::text_of(bytes)?;
+    let text = Text::parse(text.as_bytes()).ok()?;
+    Some(text.lines.iter().map(|line| line.text.to_owned()).collect())
+}
+
 /// Lines of the old image (from 0) and what they became in the new one.
 pub(crate) type LineChange = (Range<usize>, Range<usize>);
 

@@ -331,6 +331,7 @@ impl Setup {
                 outcome: start.boxed(),
             },
             model: ModelOptions {
+                grammar: true,
                 effort: Effort::Low,
                 effort_asked: self.effort_asked,
                 sampling: Sampling::GREEDY,

@@ -106,6 +106,7 @@ pub fn request(prompt: Vec<TokenId>, max_tokens: usize) -> GenerateRequest {
         sampling: Sampling::GREEDY,
         max_tokens,
         cancel: CancellationToken::new(),
+        offer: None,
     }
 }
 

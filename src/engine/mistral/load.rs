@@ -154,6 +154,7 @@ pub(in crate::engine) fn load(
             model,
             Ledger::new(kv.bytes_per_token(), budget),
         ))),
+        table: Arc::default(),
         requests: AtomicUsize::new(1),
     };
     Ok(MistralEngine {

@@ -9,6 +9,7 @@
 
 use super::Codec;
 use crate::conversation::TokenId;
+use crate::engine::guided::Guided;
 use crate::engine::sample::{Sampler, best_two};
 use crate::engine::transcript::ends_generation;
 use crate::engine::{GenerateRequest, StopReason};
@@ -30,6 +31,7 @@ pub(super) struct Generation {
 
 struct State {
     sampler: Sampler,
+    guided: Guided,
     record: Vec<TokenId>,
     /// What the engine was handed, in the checkpoint's ids: with the prompt, its prefix cache's key.
     handed: Vec<u32>,
@@ -61,6 +63,7 @@ impl Generation {
         codec: Arc<Codec>,
         request: &GenerateRequest,
         sampler: Sampler,
+        guided: Guided,
         prompt: usize,
         limit: usize,
         probe: Option<Arc<Probe>>,
@@ -73,6 +76,7 @@ impl Generation {
             probe,
             state: Mutex::new(State {
                 sampler,
+                guided,
                 record: Vec::new(),
                 handed: Vec::new(),
                 stop: None,
@@ -171,7 +175,10 @@ impl Generation {
                 return self.codec.call();
             }
         }
-        u32::try_from(state.sampler.choose(logits, excluded)?).ok()
+        let State {
+            sampler, guided, ..
+        } = state;
+        u32::try_from(guided.choose(sampler, logits, excluded)?).ok()
     }
 }
 

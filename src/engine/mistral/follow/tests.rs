@@ -2,6 +2,7 @@
 //! record and the response channel.
 
 use super::*;
+use crate::engine::guided::Guided;
 use crate::engine::mistral::Codec;
 use crate::engine::sample::Sampler;
 use crate::engine::{GenerateRequest, Sampling};
@@ -23,10 +24,18 @@ impl Stage {
             sampling: Sampling::GREEDY,
             max_tokens: limit,
             cancel: CancellationToken::new(),
+            offer: None,
         };
         let sampler = Sampler::new(Sampling::GREEDY);
-        let generation =
-            Generation::new(Arc::new(Codec::Harmony), &request, sampler, 3, limit, None);
+        let generation = Generation::new(
+            Arc::new(Codec::Harmony),
+            &request,
+            sampler,
+            Guided::default(),
+            3,
+            limit,
+            None,
+        );
         Stage {
             vocabulary: Vocabulary::load(std::path::Path::new("/nonexistent")).unwrap(),
             generation: Arc::new(generation),
