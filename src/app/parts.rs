@@ -80,7 +80,10 @@ pub(super) fn start_agent(
             max_tokens: setup.config.max_output_tokens,
             date: utc_date(now),
             instructions: instructions(setup),
-            python: python_tool(setup.config.sandbox.timeout_s, false),
+            python: python_tool(
+                setup.config.sandbox.timeout_s,
+                setup.config.sandbox.view != ViewSetting::ReadOnly,
+            ),
         },
         approvals,
         host: Arc::new(Program {

@@ -23,18 +23,19 @@ use std::sync::Arc;
 pub const INSTRUCTIONS: &str = include_str!("../../prompts/developer.md");
 const PYTHON_TOOL: &str = include_str!("../../prompts/python.md");
 
-/// The description of the built-in `python` tool. `seconds`: the time limit of a call; `ignored`: whether the model
-/// finds what git ignores empty.
-pub fn python_tool(seconds: u64, ignored: bool) -> String {
-    let ignored = if ignored {
-        " (what git ignores is empty there)"
+/// The description of the built-in `python` tool. `seconds`: the time limit of a call; `is_copy`: whether it sees a
+/// copy of the work tree, whose changes go to the user, or the work tree itself, read-only.
+pub fn python_tool(seconds: u64, is_copy: bool) -> String {
+    let workspace = if is_copy {
+        "/workspace, the current folder, is a copy of the repository without what git ignores; what you change \
+         there is shown to the user as a patch, who may take it"
     } else {
-        ""
+        "The repository is read-only at /workspace, the current folder"
     };
     PYTHON_TOOL
         .trim_end()
         .replace("{seconds}", &seconds.to_string())
-        .replace("{ignored}", ignored)
+        .replace("{workspace}", workspace)
 }
 
 /// `openai-harmony`'s encoder is quadratic in an unbroken run of characters and panics on a million spaces.
