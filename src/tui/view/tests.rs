@@ -55,6 +55,23 @@ fn thinking(session: &mut Session) {
     session.send(Msg::Tick);
 }
 
+#[test]
+fn a_prompt_is_counted_while_it_is_read() {
+    let mut session = Session::new(80, 24);
+    ready(&mut session);
+    session.agent(AgentEvent::TurnStarted {
+        turn: TurnId(1),
+        prompt: "make total add the prices".into(),
+    });
+    for (done, said) in [
+        (0, "reading 3600 tokens"),
+        (1024, "reading 1024/3600 tokens"),
+    ] {
+        session.agent(AgentEvent::Prefill { done, total: 3600 });
+        assert!(session.screen().contains(said), "{}", session.screen());
+    }
+}
+
 fn tools(session: &mut Session) {
     thinking(session);
     session.agent(AgentEvent::ReasoningDone(THOUGHT.repeat(3)));
