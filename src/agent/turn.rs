@@ -228,6 +228,11 @@ impl Core {
     /// What the fixed prompt offers, and the files there are, for the grammar of the next generation.
     fn grammar_offer(&self) -> Option<Arc<grammar::Offer>> {
         let fixed = self.fixed.as_ref().filter(|_| self.options.grammar)?;
+        // The demo model quotes lines as the user did, indentation left out, and cannot find its way back from a
+        // line that it did not choose.
+        if fixed.profile == PromptProfile::Demo {
+            return None;
+        }
         Some(Arc::new(grammar::Offer {
             functions: fixed.functions.clone(),
             python: fixed.python.is_some(),
