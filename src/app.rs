@@ -25,6 +25,7 @@ use crate::cli::{
 use crate::config::{Config, Layers, Paths};
 use crate::engine::EngineError;
 use crate::engine::models::{ModelPlaces, resolve};
+use crate::hub::{HubError, HubSettings};
 use crate::text;
 use crate::tui::{Keymap, TuiError};
 use crate::workspace::Workspace;
@@ -45,6 +46,8 @@ pub struct Setup {
     pub workspace: Arc<Workspace>,
     /// Where models are looked for.
     pub places: ModelPlaces,
+    /// Where they are downloaded from and to; `None` without a home folder.
+    pub hub: Option<HubSettings>,
     /// The effort was given on the command line.
     pub effort_asked: bool,
     pub streams: Streams,
@@ -95,7 +98,9 @@ pub fn main() -> ExitCode {
             let message = text::visible(&format!("descant: {error:#}")).into_owned();
             stderr_line(&paint(color, Style::Red, &message));
             let no_terminal = matches!(error.downcast_ref(), Some(TuiError::NoTerminal));
-            if error.is::<UsageError>() || no_terminal {
+            if let Some(error) = error.downcast_ref::<HubError>() {
+                models::exit_of(error)
+            } else if error.is::<UsageError>() || no_terminal {
                 Exit::Usage
             } else if error.is::<EngineError>() {
                 Exit::Unavailable
@@ -184,10 +189,9 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
             };
             parts::terminal(setup, None, past).await
         }
-        Some(Command::Models { command }) => match command.unwrap_or(ModelsCommand::List) {
-            ModelsCommand::List => models::list(&setup.places),
-            ModelsCommand::Pull { name } => models::pull(&name, &setup).await,
-        },
+        Some(Command::Models { command }) => {
+            models::run(&setup, command.unwrap_or(ModelsCommand::List)).await
+        }
         Some(Command::Doctor { json }) => doctor::run(&setup, json).await,
         Some(
             Command::Completions { .. }
@@ -301,9 +305,11 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
             path_var("HF_HOME"),
             home().as_deref(),
         ),
+        lm_studio: ModelPlaces::lm_studio_from(home().as_deref()),
         current_dir: start,
         home_dir: home(),
     };
+    let hub = models::hub_settings(places.hub_cache.as_deref(), places.home_dir.as_deref());
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
     Ok(Setup {
         effort_asked: args.effort.is_some() || args.set.iter().any(|set| sets_effort(set)),
@@ -312,6 +318,7 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
         config,
         workspace: Arc::new(workspace),
         places,
+        hub,
         streams: Streams::new(args.color, no_color(), term().as_deref()),
         editor: var("VISUAL")
             .or_else(|| var("EDITOR"))
@@ -345,7 +352,11 @@ fn config(args: &CommonArgs, paths: &Paths) -> Result<Config, crate::config::Con
     if let Some(effort) = args.effort {
         config.effort = effort;
     }
-    config.offline |= args.offline;
+    // Hugging Face's own word for the same.
+    let hub_offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|v| {
+        ["1", "true", "yes", "on"].contains(&v.trim().to_ascii_lowercase().as_str())
+    });
+    config.offline |= args.offline || hub_offline;
     Ok(config)
 }
 

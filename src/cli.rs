@@ -191,7 +191,7 @@ pub enum Command {
         #[arg(long, conflicts_with = "id")]
         last: bool,
     },
-    /// List the models on this machine
+    /// List, download, verify or remove models
     Models {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
@@ -220,11 +220,27 @@ pub enum SessionsCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
-    /// A line each
+    /// A line each: name, size, state, folder
     List,
-    /// Download a checkpoint into the Hugging Face cache
+    /// Download a checkpoint into the Hugging Face cache; what is there already is not fetched again
     Pull {
-        /// gpt-oss-20b, gpt-oss-120b, or a hub id
+        /// gpt-oss-20b, gpt-oss-120b, or a hub id, with @REVISION if need be
         name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Compute the checksums of a model again, or of all
+    Verify {
+        /// As models list shows it
+        name: Option<String>,
+    },
+    /// Remove a model from the Hugging Face cache, or from Descant's own folder
+    Rm {
+        /// As models list shows it
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod conversation;
 pub mod engine;
 pub mod harmony;
+pub mod hub;
 pub mod patch;
 pub mod sandbox;
 pub mod session;

@@ -26,6 +26,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ),
         ("engine", &["harmony"][..]),
         ("harmony", &[][..]),
+        ("hub", &[][..]),
         ("tools", &["patch", "sandbox", "workspace"][..]),
         ("sandbox", &[][..]),
         ("patch", &["workspace"][..]),

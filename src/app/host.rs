@@ -11,7 +11,7 @@ pub(super) struct Program {
 
 impl Host for Program {
     fn models(&self) -> Vec<ModelChoice> {
-        models::found(&self.setup.places)
+        models::catalog::choices(&self.setup)
     }
 
     fn load(&self, name: &str) -> ModelLoad {

@@ -112,6 +112,8 @@ struct Shared {
     /// The vocabulary as grammars need it, made when the first is asked for. `None`: it could not be.
     table: Arc<OnceLock<Option<Arc<TokenTable>>>>,
     requests: AtomicUsize,
+    /// Tells other processes that the checkpoint is loaded.
+    _in_use: Option<std::fs::File>,
 }
 
 impl std::fmt::Debug for MistralEngine {

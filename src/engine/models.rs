@@ -5,6 +5,7 @@
 //! read but directory entries and a revision's name.
 
 use super::EngineError;
+use std::fs::{File, TryLockError};
 use std::path::{Component, Path, PathBuf};
 
 /// Where models are looked for. The application fills it in: nothing here reads the environment.
@@ -14,6 +15,8 @@ pub struct ModelPlaces {
     pub models_dir: PathBuf,
     /// The Hugging Face hub cache; `None` where no home folder is known.
     pub hub_cache: Option<PathBuf>,
+    /// LM Studio's folders: `ORG/NAME` each. Only checkpoints of safetensors are of use.
+    pub lm_studio: Vec<PathBuf>,
     /// What a relative path and `~` start from.
     pub current_dir: PathBuf,
     pub home_dir: Option<PathBuf>,
@@ -32,6 +35,21 @@ impl ModelPlaces {
             .or_else(|| set(hf_home).map(|h| h.join("hub")))
             .or_else(|| home.map(|h| h.join(".cache/huggingface/hub")))
     }
+
+    /// Where LM Studio keeps models: below the folder that its pointer file names, else its folders of now and before.
+    pub fn lm_studio_from(home: Option<&Path>) -> Vec<PathBuf> {
+        let Some(home) = home else { return Vec::new() };
+        let pointed = std::fs::read_to_string(home.join(".lmstudio-home-pointer")).ok();
+        let pointed = pointed.map(|text| PathBuf::from(text.trim()).join("models"));
+        let usual = [".lmstudio/models", ".cache/lm-studio/models"].map(|place| home.join(place));
+        let mut places: Vec<PathBuf> = pointed
+            .filter(|p| p.is_absolute())
+            .into_iter()
+            .chain(usual)
+            .collect();
+        places.dedup();
+        places
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +67,56 @@ pub const SHORT_NAMES: [(&str, &str); 2] = [
     ("gpt-oss-120b", "openai/gpt-oss-120b"),
 ];
 
+/// The hub id of a name that users type; others are their own.
+pub fn hub_id(name: &str) -> &str {
+    let known = SHORT_NAMES.iter().find(|(short, _)| *short == name);
+    known.map_or(name, |(_, id)| id)
+}
+
+/// Checkpoints in a folder of models, as `NAME` or `ORG/NAME`.
+pub fn checkpoints_in(models: &Path) -> Vec<(String, PathBuf)> {
+    let folders = |of: &Path| -> Vec<(String, PathBuf)> {
+        let entries = std::fs::read_dir(of).into_iter().flatten().flatten();
+        let named = entries.filter_map(|e| Some((e.file_name().into_string().ok()?, e.path())));
+        named.filter(|(name, _)| !name.starts_with('.')).collect()
+    };
+    let whole = |folder: &Path| folder.join("config.json").is_file();
+    let mut found = Vec::new();
+    for (name, folder) in folders(models) {
+        if whole(&folder) {
+            found.push((name, folder));
+            continue;
+        }
+        let below = folders(&folder)
+            .into_iter()
+            .filter(|(_, folder)| whole(folder));
+        found.extend(below.map(|(inner, folder)| (format!("{name}/{inner}"), folder)));
+    }
+    found
+}
+
+/// Where a model of that name lies in Descant's own folder.
+pub fn own_folder(name: &str, places: &ModelPlaces) -> Option<PathBuf> {
+    let id = hub_id(name);
+    let fine = is_hub_id(name) && is_hub_id(id);
+    let both = [places.models_dir.join(name), places.models_dir.join(id)];
+    both.into_iter()
+        .find(|f| fine && f.join("config.json").is_file())
+}
+
+/// Says, for as long as it is held, that the checkpoint in `folder` is loaded. `None` where that cannot be said.
+pub fn mark_in_use(folder: &Path) -> Option<File> {
+    let file = File::open(folder.join("config.json")).ok()?;
+    file.try_lock_shared().ok()?;
+    Some(file)
+}
+
+/// A running process has it loaded.
+pub fn is_in_use(folder: &Path) -> bool {
+    let file = File::open(folder.join("config.json"));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 pub fn resolve(name: &str, places: &ModelPlaces) -> Result<ModelSource, EngineError> {
     if name == "demo" {
         return Ok(ModelSource::Demo);
@@ -59,10 +127,11 @@ pub fn resolve(name: &str, places: &ModelPlaces) -> Result<ModelSource, EngineEr
     if let Some(path) = as_path(name, places) {
         return existing_folder(name, path);
     }
-    let hub_id = SHORT_NAMES
-        .iter()
-        .find(|(short, _)| *short == name)
-        .map_or(name, |(_, id)| id);
+    let (base, revision) = match name.split_once('@') {
+        Some((base, revision)) => (base, Some(revision)),
+        None => (name, None),
+    };
+    let hub_id = hub_id(base);
     if !is_hub_id(hub_id) {
         return Err(unavailable(
             name,
@@ -70,12 +139,23 @@ pub fn resolve(name: &str, places: &ModelPlaces) -> Result<ModelSource, EngineEr
             "use demo, gpt-oss-20b, gpt-oss-120b, a hub id such as openai/gpt-oss-20b, or the path of a checkpoint folder",
         ));
     }
-    let own = [places.models_dir.join(name), places.models_dir.join(hub_id)];
-    if let Some(folder) = own.into_iter().find(|f| f.join("config.json").is_file()) {
+    if revision.is_none()
+        && let Some(folder) = own_folder(name, places)
+    {
         return Ok(ModelSource::Folder(folder));
     }
     if let Some(cache) = &places.hub_cache
-        && let Some(folder) = in_hub_cache(cache, hub_id)
+        && let Some(folder) = in_hub_cache(cache, hub_id, revision)
+    {
+        return Ok(ModelSource::Folder(folder));
+    }
+    if revision.is_some() {
+        return Err(missing(name, hub_id, places));
+    }
+    let lm_studio = places.lm_studio.iter().map(|place| place.join(hub_id));
+    if let Some(folder) = lm_studio
+        .into_iter()
+        .find(|f| f.join("config.json").is_file())
     {
         return Ok(ModelSource::Folder(folder));
     }
@@ -133,23 +213,33 @@ fn is_hub_id(id: &str) -> bool {
         })
 }
 
-/// The snapshot of the main revision, or the only one there is.
-fn in_hub_cache(cache: &Path, hub_id: &str) -> Option<PathBuf> {
+/// The snapshot of the named revision (a ref, or the beginning of a commit); without one that of `main`, or the only one
+/// there is.
+fn in_hub_cache(cache: &Path, hub_id: &str, revision: Option<&str>) -> Option<PathBuf> {
     let repository = cache.join(format!("models--{}", hub_id.replace('/', "--")));
     let snapshots = repository.join("snapshots");
-    if let Ok(revision) = std::fs::read_to_string(repository.join("refs/main")) {
-        let revision = revision.trim();
-        if revision.bytes().all(|b| b.is_ascii_alphanumeric()) && !revision.is_empty() {
-            let snapshot = snapshots.join(revision);
-            if snapshot.join("config.json").is_file() {
+    let whole = |folder: &PathBuf| folder.join("config.json").is_file();
+    let reference = revision.unwrap_or("main");
+    if reference.split('/').all(is_hub_id)
+        && let Ok(commit) = std::fs::read_to_string(repository.join("refs").join(reference))
+    {
+        let commit = commit.trim();
+        if commit.bytes().all(|b| b.is_ascii_alphanumeric()) && !commit.is_empty() {
+            let snapshot = snapshots.join(commit);
+            if whole(&snapshot) {
                 return Some(snapshot);
             }
         }
     }
+    let commit = |path: &PathBuf| path.file_name().map(|n| n.to_string_lossy().into_owned());
     let mut found = std::fs::read_dir(snapshots)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|folder| folder.join("config.json").is_file());
+        .filter(whole)
+        .filter(|path| match revision {
+            None => true,
+            Some(start) => start.len() >= 7 && commit(path).is_some_and(|c| c.starts_with(start)),
+        });
     let only = found.next()?;
     found.next().is_none().then_some(only)
 }

@@ -94,6 +94,7 @@ pub fn options(home: &Path) -> LoadOptions {
     let places = ModelPlaces {
         models_dir: home.join("models"),
         hub_cache: None,
+        lm_studio: Vec::new(),
         current_dir: home.to_owned(),
         home_dir: None,
     };

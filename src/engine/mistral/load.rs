@@ -11,7 +11,7 @@ use crate::conversation::PromptProfile;
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::fit::{self, KvShape, Need, SlidingLayers};
 use crate::engine::reduced::ReducedVocabulary;
-use crate::engine::{EngineError, EngineInfo, LoadProgress};
+use crate::engine::{EngineError, EngineInfo, LoadProgress, models};
 use crate::harmony::vocab::{self, Vocabulary};
 use mistralrs::core::{
     AdapterPaths, DefaultSchedulerMethod, DeviceMapMetadata, IsqOrganization, LocalModelPaths,
@@ -155,6 +155,7 @@ pub(in crate::engine) fn load(
             Ledger::new(kv.bytes_per_token(), budget),
         ))),
         table: Arc::default(),
+        _in_use: models::mark_in_use(&request.folder),
         requests: AtomicUsize::new(1),
     };
     Ok(MistralEngine {

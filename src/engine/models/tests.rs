@@ -12,6 +12,7 @@ impl World {
         let places = ModelPlaces {
             models_dir: at("data/models"),
             hub_cache: Some(at("hub")),
+            lm_studio: vec![at("lm")],
             current_dir: at("here"),
             home_dir: Some(at("home")),
         };
@@ -90,6 +91,72 @@ fn a_name_is_found_in_the_models_folder_before_the_hub_cache() {
     assert_eq!(world.folder("gpt-oss-20b"), own);
     let short = world.model("data/models/gpt-oss-20b");
     assert_eq!(world.folder("gpt-oss-20b"), short);
+}
+
+#[test]
+fn a_revision_after_the_name_is_that_one() {
+    let world = World::new();
+    let snapshots = "hub/models--openai--gpt-oss-20b/snapshots";
+    let (a, b) = ("a".repeat(40), "b".repeat(40));
+    let first = world.model(&format!("{snapshots}/{a}"));
+    let second = world.model(&format!("{snapshots}/{b}"));
+    let refs = world
+        .root
+        .path()
+        .join("hub/models--openai--gpt-oss-20b/refs");
+    std::fs::create_dir_all(refs.join("pr")).unwrap();
+    std::fs::write(refs.join("main"), &a).unwrap();
+    std::fs::write(refs.join("pr/1"), &b).unwrap();
+    world.model("data/models/gpt-oss-20b");
+    for (name, folder) in [
+        ("openai/gpt-oss-20b@main", &first),
+        ("gpt-oss-20b@pr/1", &second),
+        ("gpt-oss-20b@bbbbbbb", &second),
+    ] {
+        assert_eq!(world.folder(name), *folder, "{name}");
+    }
+    for name in [
+        "gpt-oss-20b@bbbbbb",
+        "gpt-oss-20b@v9",
+        "gpt-oss-20b@../../x",
+    ] {
+        assert!(world.error(name).contains("not found"), "{name}");
+    }
+}
+
+#[test]
+fn lm_studio_is_looked_into_after_the_hub_cache() {
+    let world = World::new();
+    let theirs = world.model("lm/openai/gpt-oss-20b");
+    assert_eq!(world.folder("gpt-oss-20b"), theirs);
+    let cached = world.model("hub/models--openai--gpt-oss-20b/snapshots/abc");
+    assert_eq!(world.folder("gpt-oss-20b"), cached);
+    assert_eq!(
+        checkpoints_in(&world.places.lm_studio[0]),
+        [("openai/gpt-oss-20b".to_owned(), theirs)]
+    );
+    let home = world.root.path().join("home");
+    let usual = ModelPlaces::lm_studio_from(Some(&home));
+    assert_eq!(usual[0], home.join(".lmstudio/models"));
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(home.join(".lmstudio-home-pointer"), "/elsewhere\n").unwrap();
+    let pointed = ModelPlaces::lm_studio_from(Some(&home));
+    assert_eq!(pointed[0], Path::new("/elsewhere/models"));
+    assert!(ModelPlaces::lm_studio_from(None).is_empty());
+}
+
+#[test]
+fn a_loaded_model_is_in_use_until_it_is_let_go() {
+    let world = World::new();
+    let folder = world.model("data/models/m");
+    assert!(!is_in_use(&folder));
+    let mark = mark_in_use(&folder).unwrap();
+    let second = mark_in_use(&folder).unwrap();
+    assert!(is_in_use(&folder));
+    drop(mark);
+    assert!(is_in_use(&folder));
+    drop(second);
+    assert!(!is_in_use(&folder));
 }
 
 #[test]
