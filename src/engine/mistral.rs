@@ -15,6 +15,7 @@ mod steer;
 
 pub use steer::Probe;
 
+use super::bandwidth;
 use super::guided::Guided;
 use super::outbox::{CAPACITY, Outbox};
 use super::reduced::ReducedVocabulary;
@@ -26,7 +27,9 @@ use crate::harmony::grammar::{Guide, TokenTable};
 use crate::harmony::vocab::{self, Vocabulary};
 use follow::{End, Follow, Patience};
 use mistralrs::core::Response;
-use mistralrs::{Constraint, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens};
+use mistralrs::{
+    Constraint, Device, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens,
+};
 use prefill::Reading;
 use runner::Runner;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,6 +114,8 @@ struct Shared {
     info: EngineInfo,
     vocabulary: Arc<Vocabulary>,
     codec: Arc<Codec>,
+    weights_per_token: u64,
+    device: Device,
     /// The demo is trained for greedy decoding, whatever is asked.
     always_greedy: bool,
     /// PagedAttention reuses whole blocks of this many tokens and does not tell; `None` on the plain cache.
@@ -142,6 +147,16 @@ impl Engine for MistralEngine {
 }
 
 impl MistralEngine {
+    /// Bytes of weights that decoding one token reads.
+    pub fn weights_per_token(&self) -> u64 {
+        self.shared.weights_per_token
+    }
+
+    /// Bytes a second that the model's device reads from its memory, measured now: half a second of its time.
+    pub fn memory_bandwidth(&self) -> Option<f64> {
+        bandwidth::measure(&self.shared.device)
+    }
+
     /// [`Engine::generate`] with the eyes and hands of a test.
     #[doc(hidden)]
     pub fn generate_probed(
