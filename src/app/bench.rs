@@ -5,7 +5,7 @@ use crate::cli::BenchArgs;
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_text, stdout_text};
 use crate::cli::signals::Signals;
-use crate::conversation::{TokenId, Usage};
+use crate::conversation::{PromptProfile, TokenId, Usage};
 use crate::engine::mistral::MistralEngine;
 use crate::engine::{
     Engine, EngineEvent, GenerateRequest, LoadOptions, Sampling, StopReason, load_mistral,
@@ -92,7 +92,8 @@ async fn measured(
         context_length: asked.context_length.or(Some(needed.next_multiple_of(1024))),
         ..asked
     };
-    let engine = load_mistral(options, vocabulary).await?;
+    let engine = load_mistral(options, std::sync::Arc::clone(&vocabulary)).await?;
+    let words = Words::of(engine.info().profile, &vocabulary);
     let load_seconds = started.elapsed().as_secs_f64();
     let context = engine.info().context_length;
     if needed > context {
@@ -108,7 +109,7 @@ async fn measured(
     let mut rows = Vec::new();
     let mut seed = 0;
     // The first request pays for what is made once.
-    one(&engine, &prompt(64, 0), 8, cancel).await?;
+    one(&engine, &words.prompt(64, 0), 8, cancel).await?;
     for &length in &args.prompt {
         let mut runs = Vec::new();
         for number in 1..=args.runs {
@@ -116,7 +117,7 @@ async fn measured(
                 "prompt of {length} tokens, run {number} of {}",
                 args.runs
             ));
-            runs.push(run_once(&engine, length, args.generate, &mut seed, cancel).await?);
+            runs.push(run_once(&engine, &words, length, args.generate, &mut seed, cancel).await?);
         }
         let median = |of: fn(&Row) -> f64| {
             let mut values: Vec<f64> = runs.iter().map(of).collect();
@@ -124,7 +125,8 @@ async fn measured(
             values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
         };
         rows.push(Row {
-            prompt_tokens: length,
+            // The model's own: the demo has other tokens.
+            prompt_tokens: runs.first().map_or(length, |row| row.prompt_tokens),
             prefill_tokens_per_second: median(|row| row.prefill_tokens_per_second),
             first_token_seconds: median(|row| row.first_token_seconds),
             next_message_seconds: median(|row| row.next_message_seconds),
@@ -157,16 +159,17 @@ async fn measured(
 /// One prompt that nothing before has in common with, what follows it, and the message after that.
 async fn run_once(
     engine: &MistralEngine,
+    words: &Words,
     length: usize,
     generate: usize,
     seed: &mut u32,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Row> {
     *seed += 1;
-    let mut asked = prompt(length, *seed);
+    let mut asked = words.prompt(length, *seed);
     let (tokens, first) = one(engine, &asked, generate, cancel).await?;
     asked.extend(tokens);
-    asked.extend(prompt(NEXT_MESSAGE, *seed));
+    asked.extend(words.prompt(NEXT_MESSAGE, *seed));
     let (_, next) = one(engine, &asked, generate, cancel).await?;
     // From the first token of an answer to its last.
     let decoded = |usage: &Usage| usage.generated_tokens.saturating_sub(1);
@@ -176,13 +179,13 @@ async fn run_once(
             break;
         }
         *seed += 1;
-        let (_, usage) = one(engine, &prompt(length, *seed), generate, cancel).await?;
+        let (_, usage) = one(engine, &words.prompt(length, *seed), generate, cancel).await?;
         tokens += decoded(&usage);
         seconds += usage.decode_seconds;
     }
     let fresh = first.prompt_tokens - first.cached_tokens;
     Ok(Row {
-        prompt_tokens: length,
+        prompt_tokens: first.prompt_tokens,
         prefill_tokens_per_second: fresh as f64 / first.prefill_seconds,
         first_token_seconds: first.prefill_seconds,
         next_message_seconds: next.prefill_seconds,
@@ -209,9 +212,10 @@ async fn one(
     });
     while let Some(event) = events.recv().await {
         match event {
-            EngineEvent::Finished { stop, .. } if stop == StopReason::Cancelled => {
-                bail!("it was cancelled")
-            }
+            EngineEvent::Finished {
+                stop: StopReason::Cancelled,
+                ..
+            } => bail!("it was cancelled"),
             EngineEvent::Finished { tokens, usage, .. } => return Ok((tokens, usage)),
             EngineEvent::Failed { error, .. } => bail!(error),
             EngineEvent::Prefill { .. } | EngineEvent::Tokens(_) | EngineEvent::Harmony(_) => {}
@@ -220,16 +224,38 @@ async fn one(
     Err(anyhow::anyhow!("the engine ended without an answer")).context("the log file may say why")
 }
 
-/// Ordinary tokens, other ones for each seed, after `<|start|>`.
-fn prompt(length: usize, seed: u32) -> Vec<TokenId> {
-    const ORDINARY: u32 = 199_998;
-    let word = |n: u32| {
-        let mixed = (n ^ seed.rotate_left(16)).wrapping_mul(0x9e37_79b1);
-        (mixed ^ (mixed >> 15)) % ORDINARY
-    };
-    std::iter::once(vocab::START)
-        .chain((1..u32::try_from(length).unwrap_or(u32::MAX)).map(word))
-        .collect()
+/// Ids below it are text; above are special tokens.
+const ORDINARY: TokenId = vocab::FIRST;
+
+/// What prompts are made of.
+struct Words(Vec<TokenId>);
+
+impl Words {
+    /// The whole vocabulary; for the demo, whose own is small and spells a word out, single letters.
+    fn of(profile: PromptProfile, vocabulary: &Vocabulary) -> Self {
+        let letter = |id: &TokenId| {
+            vocabulary
+                .token_bytes(*id)
+                .is_some_and(|bytes| matches!(bytes, [byte] if byte.is_ascii_lowercase()))
+        };
+        let ordinary = 0..ORDINARY;
+        Words(match profile {
+            PromptProfile::GptOss => ordinary.collect(),
+            PromptProfile::Demo => ordinary.filter(letter).collect(),
+        })
+    }
+
+    /// Tokens in no order, other ones for each seed, after `<|start|>`.
+    fn prompt(&self, length: usize, seed: u32) -> Vec<TokenId> {
+        let word = |n: u32| {
+            let mixed = (n ^ seed.rotate_left(16)).wrapping_mul(0x9e37_79b1);
+            let place = (mixed ^ (mixed >> 15)) as usize % self.0.len().max(1);
+            self.0.get(place).copied().unwrap_or(vocab::RESERVED)
+        };
+        std::iter::once(vocab::START)
+            .chain((1..u32::try_from(length).unwrap_or(u32::MAX)).map(word))
+            .collect()
+    }
 }
 
 fn table(report: &Report) -> String {
