@@ -225,7 +225,7 @@ async fn one(
 }
 
 /// Ids below it are text; above are special tokens.
-const ORDINARY: TokenId = vocab::FIRST;
+const ORDINARY: TokenId = 199_998;
 
 /// What prompts are made of.
 struct Words(Vec<TokenId>);
