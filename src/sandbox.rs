@@ -18,15 +18,16 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 mod container;
-mod frames;
 mod image;
 mod kernel;
+mod link;
 mod locate;
 mod mounts;
 mod output;
 mod owner;
 mod request;
 mod shell;
+mod start;
 mod view;
 mod work;
 
@@ -37,7 +38,7 @@ pub use request::{ContainerUser, WORKSPACE, create_request};
 pub use shell::{CommandExit, CommandResult, EntryKind, Listed, Stamp, ViewEntry};
 pub use view::{TreeEntry, TreeKind, ViewChoice, ViewWay, WorkTree};
 
-use container::{Container, Facts};
+use container::{Container, Ending, Facts};
 use kernel::Stopped;
 use owner::Owner;
 use shell::ShellState;
@@ -244,56 +245,6 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Finds the engine and the image, removes what dead sessions of this user left behind, and starts a kernel.
-    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
-        Self::start_with_progress(config, |_| {}, &CancellationToken::new()).await
-    }
-
-    /// As [`Sandbox::start`]; `progress` is told how far a pull or an import of the image has got, which `cancel` ends.
-    pub async fn start_with_progress(
-        config: SandboxConfig,
-        mut progress: impl FnMut(ImageProgress) + Send,
-        cancel: &CancellationToken,
-    ) -> Result<Self, SandboxError> {
-        let owner = Owner::current();
-        let network = config.network;
-        let engine = locate::connect(&config.engine, config.engine_timeout).await?;
-        request::check_workspace(&config.workspace, &config.engine, &engine.socket)?;
-        container::remove_leftovers(&engine.docker, &owner, config.engine_timeout).await;
-        let mut facts = Facts::gather(&engine, &config, &mut progress, cancel).await?;
-        for mount in &config.mounts {
-            let mount = mount.checked(&config.engine, &engine.socket)?;
-            facts.mounts.push(mount);
-        }
-        let view = work::view(&engine, &config, &facts, &owner).await;
-        match &view {
-            Ok(view) => facts.mounts.extend(view.mounts()),
-            Err(_) if config.tree.is_none() || config.view == ViewChoice::ReadOnly => {
-                let whole = request::read_only_mount(&config.workspace, WORKSPACE);
-                facts.mounts.push(whole);
-            }
-            // Rather none of it than also what is to be hidden.
-            Err(_) => facts.missing.push("/workspace"),
-        }
-        let container = Container::start(&engine.docker, &config, &facts, &owner).await?;
-        let report = facts.report(&container);
-        let description = report.description();
-        Ok(Self {
-            docker: engine.docker,
-            config,
-            facts,
-            owner,
-            description,
-            report,
-            stopping: CancellationToken::new(),
-            view,
-            shell: Mutex::default(),
-            network: AtomicBool::new(network),
-            note: std::sync::Mutex::default(),
-            container: Mutex::new(Some(container)),
-        })
-    }
-
     /// For the status bar: `docker 20.10, python 3.13.1 (python:3.13-slim)`, and what this engine cannot enforce.
     pub fn description(&self) -> &str {
         &self.description
@@ -365,13 +316,9 @@ impl Sandbox {
                 })
             }
             Err(Stopped::Gone(why)) => {
-                let memory = container.remove().await;
-                if why.is_end() {
-                    capped.note(if memory {
-                        "the container ran out of memory; its variables are lost"
-                    } else {
-                        "the container ended; its variables are lost"
-                    });
+                let ending = container.remove().await;
+                if why.is_end() || ending == Ending::Engine {
+                    capped.note(&format!("{}; its variables are lost", ending.reason()));
                     return Ok(CellResult {
                         output: capped.finish(),
                         exit: CellExit::Died,

@@ -69,8 +69,9 @@ impl Facts {
             "asking for its limits",
             config.engine_timeout,
             docker.info(),
-        )
-        .await?;
+        );
+        let image = image::resolve(engine, config, progress, cancel);
+        let (info, image) = tokio::try_join!(info, image)?;
         let options = info.security_options.unwrap_or_default();
         let has = |name: &str| options.iter().any(|option| option.contains(name));
         let mapping = match (has("rootless"), engine.podman) {
@@ -88,7 +89,7 @@ impl Facts {
         Ok(Self {
             engine: engine.name.clone(),
             place: engine.place(),
-            image: image::resolve(engine, config, progress, cancel).await?,
+            image,
             user: request::container_user(mapping, request::host_user(), owner),
             cpus: info
                 .ncpu
@@ -121,7 +122,7 @@ impl Facts {
 }
 
 /// A container that has been created and must be removed, also when whoever waited for it went away.
-struct Made {
+pub(super) struct Made {
     docker: Docker,
     /// `None` once it has been removed.
     id: Option<String>,
@@ -129,7 +130,19 @@ struct Made {
 }
 
 impl Made {
-    async fn remove(mut self) {
+    pub(super) fn new(docker: &Docker, id: String, limit: Duration) -> Self {
+        Self {
+            docker: docker.clone(),
+            id: Some(id),
+            limit,
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or_default()
+    }
+
+    pub(super) async fn remove(mut self) {
         if let Some(id) = self.id.take() {
             remove(&self.docker, &id, self.limit).await;
         }
@@ -174,12 +187,8 @@ impl Container {
             docker.create_container(None::<CreateContainerOptions>, body),
         )
         .await?;
-        let made = Made {
-            docker: docker.clone(),
-            id: Some(created.id.clone()),
-            limit: config.engine_timeout,
-        };
-        match Self::open(docker, &created.id, config.engine_timeout).await {
+        let made = Made::new(docker, created.id, config.engine_timeout);
+        match Self::open(docker, made.id(), config.engine_timeout).await {
             Ok(kernel) => match kernel.unconfined(config.network) {
                 None => Ok(Self {
                     made,
@@ -224,7 +233,7 @@ impl Container {
     }
 
     pub(super) fn id(&self) -> &str {
-        self.made.id.as_deref().unwrap_or_default()
+        self.made.id()
     }
 
     pub(super) fn filtered(&self) -> bool {
@@ -247,27 +256,56 @@ impl Container {
         }
     }
 
-    /// Removes it, running or not, and says whether it had run out of memory, as far as can still be known.
-    pub(super) async fn remove(self) -> bool {
+    /// Removes it, running or not, and says why it had ended, as far as can still be known.
+    pub(super) async fn remove(self) -> Ending {
         let Self {
             made,
             kernel,
             shell,
         } = self;
-        let id = made.id.clone().unwrap_or_default();
         let inspect = made
             .docker
-            .inspect_container(&id, None::<InspectContainerOptions>);
-        let memory = match timeout(made.limit, inspect).await {
-            Ok(Ok(found)) => found
-                .state
-                .and_then(|state| state.oom_killed)
-                .unwrap_or(false),
-            Ok(Err(_)) | Err(_) => false,
+            .inspect_container(made.id(), None::<InspectContainerOptions>);
+        let ending = match timeout(made.limit, inspect).await {
+            Ok(Ok(found)) => match found.state.and_then(|state| state.oom_killed) {
+                Some(true) => Ending::Memory,
+                Some(false) | None => Ending::Other,
+            },
+            Ok(Err(Error::DockerResponseServerError { .. })) => Ending::Other,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the engine does not answer");
+                Ending::Engine
+            }
+            Err(_elapsed) => Ending::Engine,
         };
         drop((kernel, shell));
-        made.remove().await;
-        memory
+        // Without an engine it is left to the engine, or to the next start.
+        if ending != Ending::Engine {
+            made.remove().await;
+        }
+        ending
+    }
+}
+
+/// Why a container is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It ran out of memory.
+    Memory,
+    /// The engine does not answer: stopped, or stuck.
+    Engine,
+    Other,
+}
+
+impl Ending {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Ending::Memory => "the container ran out of memory",
+            Ending::Engine => {
+                "the container engine does not answer any more; the next call tries it again"
+            }
+            Ending::Other => "the container ended",
+        }
     }
 }
 

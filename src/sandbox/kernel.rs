@@ -3,60 +3,27 @@
 //! The time limit is kept here, not in the container: first an interrupt, then a kill of the kernel, and when even the
 //! supervisor does not answer, the caller removes the container.
 
-use std::fmt;
-use std::pin::Pin;
+mod frames;
+
 use std::time::Duration;
 
-use bollard::container::{AttachContainerResults, LogOutput};
-use futures_util::{Stream, StreamExt};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use bollard::container::AttachContainerResults;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::CellExit;
-use super::frames::{CellStatus, Command, Frame, FrameReader, Hello, NONCE};
+use super::link::{Gone, Link, container_program};
 use super::output::Capped;
+use frames::{CellStatus, Command, FRAME_LIMIT, Frame, Hello};
 
-const KERNEL: &str = include_str!("kernel.py");
+/// The container's main process.
+pub(super) const SUPERVISOR: &str = container_program!("kernel/supervisor.py");
+const KERNEL: &str = include_str!("kernel/kernel.py");
 
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the interrupt to the kill.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(1);
 /// From the kill to giving up on the supervisor.
 const KILL_GRACE: Duration = Duration::from_secs(4);
-
-/// Why there is no kernel to speak to any more.
-#[derive(Debug)]
-pub(super) enum Gone {
-    /// The container ended.
-    Ended {
-        said: String,
-    },
-    Connection(bollard::errors::Error),
-    Write(std::io::Error),
-    Protocol(String),
-    Silent(&'static str),
-}
-
-impl Gone {
-    /// Whether the container simply ended, as it does when its memory runs out.
-    pub(super) fn is_end(&self) -> bool {
-        matches!(self, Gone::Ended { said } if said.is_empty())
-    }
-}
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Gone::Ended { said } if said.is_empty() => f.write_str("its container ended"),
-            Gone::Ended { said } => write!(f, "its container ended: {}", said.trim_end()),
-            Gone::Connection(error) => write!(f, "the connection to its container broke: {error}"),
-            Gone::Write(error) => write!(f, "its container takes no more input: {error}"),
-            Gone::Protocol(what) => write!(f, "its container sent {what}"),
-            Gone::Silent(what) => write!(f, "its container {what}"),
-        }
-    }
-}
 
 /// How a cell ended when its container cannot be used again.
 #[derive(Debug)]
@@ -67,15 +34,10 @@ pub(super) enum Stopped {
 }
 
 pub(super) struct Kernel {
-    input: Pin<Box<dyn AsyncWrite + Send>>,
-    output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
-    frames: FrameReader,
-    /// What the supervisor wrote to its standard error: only ever a Python that cannot run it.
-    said: Vec<u8>,
+    link: Link,
     last_cell: u64,
     pub(super) python: String,
-    /// `None` until it has greeted.
-    hello: Option<Hello>,
+    hello: Hello,
 }
 
 impl Kernel {
@@ -84,91 +46,59 @@ impl Kernel {
         attached: AttachContainerResults,
         limit: Duration,
     ) -> Result<Self, Gone> {
-        let nonce: [u8; NONCE] = rand::random();
-        let mut kernel = Self {
-            input: attached.input,
-            output: attached.output,
-            frames: FrameReader::new(nonce),
-            said: Vec::new(),
+        let streams = (attached.input, attached.output);
+        let (link, (kind, body)) =
+            Link::open(streams, FRAME_LIMIT, KERNEL.as_bytes(), limit).await?;
+        let Frame::Hello(hello) = Frame::decode(kind, body)? else {
+            return Err(Gone::Protocol("something else than a greeting".to_owned()));
+        };
+        let python = hello.python.chars();
+        Ok(Self {
+            link,
             last_cell: 0,
-            python: String::new(),
-            hello: None,
-        };
-        let hello = async {
-            // A container that ended at once also refuses input: what it said is then the better reason.
-            let sent = kernel
-                .send(&Command::Hello {
-                    nonce,
-                    kernel: KERNEL,
-                })
-                .await;
-            match (kernel.next().await, sent) {
-                (Ok(Frame::Hello(hello)), Ok(())) => Ok(*hello),
-                (Err(Gone::Ended { said }), Err(write)) if said.is_empty() => Err(write),
-                (Err(gone), _) | (Ok(_), Err(gone)) => Err(gone),
-                (Ok(_), Ok(())) => Err(Gone::Protocol("something else than a greeting".to_owned())),
-            }
-        };
-        let hello = timeout(limit, hello)
+            python: python.filter(|c| c.is_ascii_graphic()).take(16).collect(),
+            hello: *hello,
+        })
+    }
+
+    /// What a file below `/workspace` holds, `limit` bytes of it at most; `Err`: the number of the error.
+    pub(super) async fn probe(
+        &mut self,
+        path: &str,
+        limit: u64,
+        time: Duration,
+    ) -> Result<Result<Vec<u8>, u8>, Gone> {
+        self.send(&Command::Probe { path, limit }).await?;
+        let answer = timeout(time, self.next());
+        match answer
             .await
-            .unwrap_or(Err(Gone::Silent("did not come up in time")))?;
-        kernel.python = hello
-            .python
-            .chars()
-            .filter(|c| c.is_ascii_graphic())
-            .take(16)
-            .collect();
-        kernel.hello = Some(hello);
-        Ok(kernel)
+            .unwrap_or(Err(Gone::Silent("does not answer")))?
+        {
+            Frame::Probed(probed) => Ok(probed),
+            Frame::Hello(_) | Frame::Output(_) | Frame::Done { .. } | Frame::KernelEnded { .. } => {
+                Err(Gone::Protocol("another answer".to_owned()))
+            }
+        }
     }
 
     /// What the engine was asked for and did not do.
     pub(super) fn unconfined(&self, network: bool) -> Option<String> {
-        self.hello.as_ref()?.unconfined(network)
+        self.hello.unconfined(network)
     }
 
     /// Whether Descant's own filter of system calls is in force.
     pub(super) fn filtered(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| hello.filtered)
+        self.hello.filtered
     }
 
     async fn send(&mut self, command: &Command<'_>) -> Result<(), Gone> {
-        let frame = command.encode();
-        let write = async {
-            self.input.write_all(&frame).await?;
-            self.input.flush().await
-        };
-        match timeout(WRITE_TIMEOUT, write).await {
-            Ok(done) => done.map_err(Gone::Write),
-            Err(_elapsed) => Err(Gone::Silent("takes no more input")),
-        }
+        self.link.send_json(command.kind(), command).await
     }
 
     /// The next frame. Safe to abandon at any point: what arrived is kept.
     async fn next(&mut self) -> Result<Frame, Gone> {
-        loop {
-            match self.frames.next() {
-                Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => {}
-                Err(error) => return Err(Gone::Protocol(error.to_string())),
-            }
-            match self.output.next().await {
-                Some(Ok(LogOutput::StdOut { message })) => self.frames.extend(&message),
-                Some(Ok(LogOutput::StdErr { message })) => {
-                    let room = 2048_usize.saturating_sub(self.said.len());
-                    self.said.extend(message.iter().take(room));
-                }
-                Some(Ok(LogOutput::Console { .. } | LogOutput::StdIn { .. })) => {
-                    return Err(Gone::Protocol("bytes outside any stream".to_owned()));
-                }
-                Some(Err(error)) => return Err(Gone::Connection(error)),
-                None => {
-                    return Err(Gone::Ended {
-                        said: String::from_utf8_lossy(&self.said).into_owned(),
-                    });
-                }
-            }
-        }
+        let (kind, body) = self.link.next().await?;
+        Ok(Frame::decode(kind, body)?)
     }
 
     /// Runs one cell to its end. `disk`: bytes that may be written below `/workspace`. `cancels`: any of them interrupts it.
@@ -272,10 +202,9 @@ impl Kernel {
                     });
                     return Ok(exit.unwrap_or(CellExit::Died));
                 }
-                Event::Frame(Frame::Hello(_)) => {
-                    return Err(Stopped::Gone(Gone::Protocol(
-                        "a second greeting".to_owned(),
-                    )));
+                Event::Frame(Frame::Hello(_) | Frame::Probed(_)) => {
+                    let what = "an answer that nobody asked for".to_owned();
+                    return Err(Stopped::Gone(Gone::Protocol(what)));
                 }
             }
         }

@@ -10,12 +10,11 @@ use bollard::models::{
     Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
 };
 
+use super::kernel::SUPERVISOR;
 use super::{EngineLocator, SandboxConfig, SandboxError};
 
 /// Where the repository, or the view of it, is inside the container.
 pub const WORKSPACE: &str = "/workspace";
-
-const SUPERVISOR: &str = concat!(include_str!("seccomp.py"), include_str!("supervisor.py"));
 
 /// Who the container's processes are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,27 +7,23 @@
 mod wire;
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use futures_util::{Stream, StreamExt};
 use serde_json::json;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::SandboxError;
+use super::link::{Gone, Link, container_program};
 use super::output::Capped;
 pub use wire::{EntryKind, Listed, Stamp, ViewEntry};
-use wire::{Frame, FrameReader, NONCE};
+use wire::{FRAME_LIMIT, Frame};
 
 /// Under the same filter of system calls as the supervisor: what an exec starts does not come from it.
-const AGENT: &str = concat!(include_str!("seccomp.py"), include_str!("shell/agent.py"));
+const AGENT: &str = container_program!("shell/agent.py");
 
-const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A list or a file; the disk of a busy machine has its moments.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// From the interrupt to the kill.
@@ -75,21 +71,21 @@ pub(super) enum Failed {
     /// It answered, and this was the answer.
     Refused(String),
     /// There is no agent to speak to any more.
-    Gone(String),
+    Gone(Gone),
     /// Neither interrupt nor kill was answered; the notes are in the output.
     Unresponsive(CommandExit),
 }
 
+impl From<Gone> for Failed {
+    fn from(gone: Gone) -> Self {
+        Failed::Gone(gone)
+    }
+}
+
 /// A connection to a running agent.
 pub(super) struct Shell {
-    input: Pin<Box<dyn AsyncWrite + Send>>,
-    output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
-    frames: FrameReader,
-    /// What it wrote to its standard error: only ever a Python that cannot run it.
-    said: Vec<u8>,
+    link: Link,
     last_run: u64,
-    /// Whether the container's user may write in the view.
-    pub(super) writable: bool,
 }
 
 /// What a command is given besides its text.
@@ -102,11 +98,10 @@ pub(super) struct Limits<'a> {
 }
 
 impl Shell {
-    /// Starts the agent in a running container. `upper`: where the view's upper layer is mounted, if it has one.
+    /// Starts the agent in a running container.
     pub(super) async fn open(
         docker: &Docker,
         container: &str,
-        upper: Option<&str>,
         limit: Duration,
     ) -> Result<Self, SandboxError> {
         let failed = |source| SandboxError::Engine {
@@ -117,15 +112,7 @@ impl Shell {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(vec![
-                "python3",
-                "-I",
-                "-B",
-                "-u",
-                "-c",
-                AGENT,
-                upper.unwrap_or_default(),
-            ]),
+            cmd: Some(vec!["python3", "-I", "-B", "-u", "-c", AGENT]),
             working_dir: Some("/"),
             ..CreateExecOptions::default()
         };
@@ -144,72 +131,24 @@ impl Shell {
         let StartExecResults::Attached { output, input } = started else {
             return Err(SandboxError::Shell("it was not attached".to_owned()));
         };
-        let nonce: [u8; NONCE] = rand::random();
-        let mut shell = Self {
-            input,
-            output,
-            frames: FrameReader::new(nonce),
-            said: Vec::new(),
-            last_run: 0,
-            writable: false,
-        };
-        match timeout(limit, shell.greet(&nonce)).await {
-            Ok(Ok(())) => Ok(shell),
-            Ok(Err(why)) => Err(SandboxError::Shell(why)),
-            Err(_elapsed) => Err(SandboxError::Shell("it did not come up in time".to_owned())),
-        }
-    }
-
-    async fn greet(&mut self, nonce: &[u8]) -> Result<(), String> {
-        let sent = self.send(&wire::frame(b'N', nonce)).await;
-        match (self.next().await, sent) {
-            (Ok(Frame::Hello { problem, .. }), Ok(())) if !problem.is_empty() => Err(problem),
-            (Ok(Frame::Hello { writable, .. }), Ok(())) => {
-                self.writable = writable;
-                Ok(())
-            }
-            (Err(gone), _) | (Ok(_), Err(gone)) => Err(gone),
-            (Ok(_), Ok(())) => Err("it sent something else than a greeting".to_owned()),
-        }
-    }
-
-    async fn send(&mut self, frame: &[u8]) -> Result<(), String> {
-        let write = async {
-            self.input.write_all(frame).await?;
-            self.input.flush().await
-        };
-        match timeout(WRITE_TIMEOUT, write).await {
-            Ok(done) => done.map_err(|error| format!("it takes no more input: {error}")),
-            Err(_elapsed) => Err("it takes no more input".to_owned()),
+        let broken = |gone: Gone| SandboxError::Shell(gone.to_string());
+        let (link, (kind, body)) = Link::open((input, output), FRAME_LIMIT, &[], limit)
+            .await
+            .map_err(broken)?;
+        match Frame::decode(kind, body) {
+            Ok(Frame::Hello { problem }) if problem.is_empty() => Ok(Self { link, last_run: 0 }),
+            Ok(Frame::Hello { problem }) => Err(SandboxError::Shell(problem)),
+            Ok(_) => Err(SandboxError::Shell(
+                "it sent something else than a greeting".to_owned(),
+            )),
+            Err(error) => Err(broken(error.into())),
         }
     }
 
     /// The next frame. Safe to abandon at any point: what arrived is kept.
-    async fn next(&mut self) -> Result<Frame, String> {
-        loop {
-            match self.frames.next() {
-                Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => {}
-                Err(what) => return Err(format!("it sent {what}")),
-            }
-            match self.output.next().await {
-                Some(Ok(LogOutput::StdOut { message })) => self.frames.extend(&message),
-                Some(Ok(LogOutput::StdErr { message })) => {
-                    let room = 2048_usize.saturating_sub(self.said.len());
-                    self.said.extend(message.iter().take(room));
-                }
-                Some(Ok(LogOutput::Console { .. } | LogOutput::StdIn { .. })) => {
-                    return Err("it sent bytes outside any stream".to_owned());
-                }
-                Some(Err(error)) => return Err(format!("the connection broke: {error}")),
-                None => {
-                    let said = String::from_utf8_lossy(&self.said);
-                    let said = said.trim_end();
-                    let colon = if said.is_empty() { "" } else { ": " };
-                    return Err(format!("it ended{colon}{said}"));
-                }
-            }
-        }
+    async fn next(&mut self) -> Result<Frame, Gone> {
+        let (kind, body) = self.link.next().await?;
+        Ok(Frame::decode(kind, body)?)
     }
 
     /// Runs one command to its end; the state is what the next one begins with.
@@ -230,9 +169,7 @@ impl Shell {
             "set": environment(),
             "disk": limits.disk,
         });
-        self.send(&wire::request(b'R', &request))
-            .await
-            .map_err(Failed::Gone)?;
+        self.link.send_json(b'R', &request).await?;
         let mut deadline = Instant::now() + limits.time;
         // `Some`: it has been interrupted, and whether it has been killed since.
         let mut stopping: Option<(CommandExit, bool)> = None;
@@ -243,7 +180,7 @@ impl Shell {
                 () = limits.cancels[0].cancelled(), if stopping.is_none() => Err(CommandExit::Interrupted),
                 () = limits.cancels[1].cancelled(), if stopping.is_none() => Err(CommandExit::Interrupted),
                 () = sleep_until(deadline) => Err(CommandExit::Timeout),
-                frame = self.next() => Ok(frame.map_err(Failed::Gone)?),
+                frame = self.next() => Ok(frame?),
             };
             match (frame, stopping) {
                 (Err(why), None) => {
@@ -290,15 +227,14 @@ impl Shell {
                     _,
                 ) => {}
                 (Ok(Frame::Hello { .. }), _) => {
-                    return Err(Failed::Gone("it sent a second greeting".to_owned()));
+                    return Err(unexpected("a second greeting"));
                 }
             }
         }
     }
 
     async fn signal(&mut self, kind: u8, run: u64) -> Result<(), Failed> {
-        let frame = wire::request(kind, &json!({ "run": run }));
-        self.send(&frame).await.map_err(Failed::Gone)
+        Ok(self.link.send_json(kind, &json!({ "run": run })).await?)
     }
 
     /// The next frame that is no late output.
@@ -307,8 +243,8 @@ impl Shell {
             match timeout(ANSWER_TIMEOUT, self.next()).await {
                 Ok(Ok(Frame::Output(_) | Frame::Ended(_))) => {}
                 Ok(Ok(frame)) => return Ok(frame),
-                Ok(Err(gone)) => return Err(Failed::Gone(gone)),
-                Err(_elapsed) => return Err(Failed::Gone("it does not answer".to_owned())),
+                Ok(Err(gone)) => return Err(gone.into()),
+                Err(_elapsed) => return Err(Gone::Silent("does not answer").into()),
             }
         }
     }
@@ -317,15 +253,8 @@ impl Shell {
     async fn done(&mut self) -> Result<Option<ViewEntry>, Failed> {
         match self.answer().await? {
             Frame::Answer(answer) => answer.map_err(Failed::Refused),
-            _ => Err(Failed::Gone(
-                "it sent another answer than asked for".to_owned(),
-            )),
+            _ => Err(unexpected("another answer than asked for")),
         }
-    }
-
-    async fn ask(&mut self, kind: u8, body: &serde_json::Value) -> Result<(), Failed> {
-        let sent = self.send(&wire::request(kind, body)).await;
-        sent.map_err(Failed::Gone)
     }
 
     /// Lists folders, `b""` for the root; `upper`: only what the upper layer holds of them.
@@ -335,8 +264,8 @@ impl Shell {
         upper: bool,
     ) -> Result<Vec<Listed>, Failed> {
         let folders: Vec<String> = folders.iter().map(|folder| wire::text(folder)).collect();
-        self.ask(b'L', &json!({ "folders": folders, "upper": upper }))
-            .await?;
+        let request = json!({ "folders": folders, "upper": upper });
+        self.link.send_json(b'L', &request).await?;
         let mut all: Vec<Listed> = Vec::new();
         loop {
             match self.answer().await? {
@@ -351,7 +280,7 @@ impl Shell {
                 },
                 Frame::Answer(Ok(_)) => return Ok(all),
                 Frame::Answer(Err(why)) => return Err(Failed::Refused(why)),
-                _ => return Err(Failed::Gone("it sent no list".to_owned())),
+                _ => return Err(unexpected("no list")),
             }
         }
     }
@@ -362,20 +291,18 @@ impl Shell {
         path: &[u8],
         limit: u64,
     ) -> Result<(Vec<u8>, ViewEntry), Failed> {
-        self.ask(b'G', &json!({ "path": wire::text(path), "limit": limit }))
-            .await?;
+        let request = json!({ "path": wire::text(path), "limit": limit });
+        self.link.send_json(b'G', &request).await?;
         let mut content = Vec::new();
         loop {
             match self.answer().await? {
                 Frame::Piece(piece) if (content.len() + piece.len()) as u64 <= limit => {
                     content.extend_from_slice(&piece);
                 }
-                Frame::Piece(_) => {
-                    return Err(Failed::Gone("it sent more than asked for".to_owned()));
-                }
+                Frame::Piece(_) => return Err(unexpected("more than asked for")),
                 Frame::Answer(Ok(Some(entry))) => return Ok((content, entry)),
                 Frame::Answer(Err(why)) => return Err(Failed::Refused(why)),
-                _ => return Err(Failed::Gone("it sent no file".to_owned())),
+                _ => return Err(unexpected("no file")),
             }
         }
     }
@@ -388,14 +315,11 @@ impl Shell {
         content: &[u8],
     ) -> Result<Option<ViewEntry>, Failed> {
         let mode = mode & 0o777;
-        self.ask(b'P', &json!({ "path": wire::text(path), "mode": mode }))
-            .await?;
-        for piece in content.chunks(PIECE) {
-            let sent = self.send(&wire::frame(b'D', piece)).await;
-            sent.map_err(Failed::Gone)?;
+        let request = json!({ "path": wire::text(path), "mode": mode });
+        self.link.send_json(b'P', &request).await?;
+        for piece in content.chunks(PIECE).chain([&[][..]]) {
+            self.link.send(b'D', piece).await?;
         }
-        let sent = self.send(&wire::frame(b'D', &[])).await;
-        sent.map_err(Failed::Gone)?;
         self.done().await
     }
 
@@ -405,15 +329,20 @@ impl Shell {
         target: &[u8],
     ) -> Result<Option<ViewEntry>, Failed> {
         let body = json!({ "path": wire::text(path), "to": wire::text(target) });
-        self.ask(b'S', &body).await?;
+        self.link.send_json(b'S', &body).await?;
         self.done().await
     }
 
     /// Removes a file, or a folder with all that is in it; nothing there is fine.
     pub(super) async fn remove(&mut self, path: &[u8]) -> Result<(), Failed> {
-        self.ask(b'X', &json!({ "path": wire::text(path) })).await?;
+        let request = json!({ "path": wire::text(path) });
+        self.link.send_json(b'X', &request).await?;
         self.done().await.map(|_| ())
     }
+}
+
+fn unexpected(what: &str) -> Failed {
+    Gone::Protocol(what.to_owned()).into()
 }
 
 /// What a first command finds beside the image's own variables.

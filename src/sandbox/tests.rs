@@ -27,64 +27,95 @@ fn request(config: &SandboxConfig, cpus: f64) -> Value {
     .unwrap()
 }
 
+fn golden() -> Value {
+    json!({
+        "Image": "sha256:abc",
+        "Entrypoint": ["python3", "-I", "-B", "-u", "-c", kernel::SUPERVISOR],
+        "Cmd": [],
+        "WorkingDir": "/",
+        "Hostname": "sandbox",
+        "User": "1000:1001",
+        "Env": [],
+        "NetworkDisabled": true,
+        "OpenStdin": true,
+        "StdinOnce": true,
+        "AttachStdin": true,
+        "AttachStdout": true,
+        "AttachStderr": true,
+        "Tty": false,
+        "Healthcheck": { "Test": ["NONE"] },
+        "Labels": { "dev.descant.owner": "somebody" },
+        "HostConfig": {
+            "AutoRemove": true,
+            "Init": true,
+            "NetworkMode": "none",
+            "IpcMode": "private",
+            "CgroupnsMode": "private",
+            "Privileged": false,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "ReadonlyRootfs": true,
+            "Tmpfs": {
+                "/tmp": "rw,noexec,nosuid,nodev,size=67108864,nr_inodes=16384,mode=1777",
+                "/mnt/data": "rw,noexec,nosuid,nodev,size=268435456,nr_inodes=16384,mode=1777",
+            },
+            "ShmSize": 16_777_216,
+            "Mounts": [{
+                "Type": "bind",
+                "Source": "/home/ada/project",
+                "Target": "/workspace",
+                "ReadOnly": true,
+                "BindOptions": { "Propagation": "rprivate", "NonRecursive": true },
+            }],
+            "Memory": 1_073_741_824,
+            "MemorySwap": 1_073_741_824,
+            "NanoCpus": 2_000_000_000,
+            "PidsLimit": 128,
+            "Ulimits": [
+                { "Name": "nofile", "Soft": 1024, "Hard": 1024 },
+                { "Name": "core", "Soft": 0, "Hard": 0 },
+            ],
+            "LogConfig": { "Type": "none" },
+        },
+    })
+}
+
 #[test]
 fn the_create_request_is_the_golden_one_field_by_field() {
-    let mut found = request(&config(), 8.0);
-    let source = found["Entrypoint"].as_array_mut().unwrap().pop().unwrap();
-    assert!(source.as_str().unwrap().contains("supervisor.loop()"));
-    assert_eq!(
-        found,
-        json!({
-            "Image": "sha256:abc",
-            "Entrypoint": ["python3", "-I", "-B", "-u", "-c"],
-            "Cmd": [],
-            "WorkingDir": "/",
-            "Hostname": "sandbox",
-            "User": "1000:1001",
-            "Env": [],
-            "NetworkDisabled": true,
-            "OpenStdin": true,
-            "StdinOnce": true,
-            "AttachStdin": true,
-            "AttachStdout": true,
-            "AttachStderr": true,
-            "Tty": false,
-            "Healthcheck": { "Test": ["NONE"] },
-            "Labels": { "dev.descant.owner": "somebody" },
-            "HostConfig": {
-                "AutoRemove": true,
-                "Init": true,
-                "NetworkMode": "none",
-                "IpcMode": "private",
-                "CgroupnsMode": "private",
-                "Privileged": false,
-                "CapDrop": ["ALL"],
-                "SecurityOpt": ["no-new-privileges"],
-                "ReadonlyRootfs": true,
-                "Tmpfs": {
-                    "/tmp": "rw,noexec,nosuid,nodev,size=67108864,nr_inodes=16384,mode=1777",
-                    "/mnt/data": "rw,noexec,nosuid,nodev,size=268435456,nr_inodes=16384,mode=1777",
-                },
-                "ShmSize": 16_777_216,
-                "Mounts": [{
-                    "Type": "bind",
-                    "Source": "/home/ada/project",
-                    "Target": "/workspace",
-                    "ReadOnly": true,
-                    "BindOptions": { "Propagation": "rprivate", "NonRecursive": true },
-                }],
-                "Memory": 1_073_741_824,
-                "MemorySwap": 1_073_741_824,
-                "NanoCpus": 2_000_000_000,
-                "PidsLimit": 128,
-                "Ulimits": [
-                    { "Name": "nofile", "Soft": 1024, "Hard": 1024 },
-                    { "Name": "core", "Soft": 0, "Hard": 0 },
-                ],
-                "LogConfig": { "Type": "none" },
-            },
-        })
-    );
+    let found = request(&config(), 8.0);
+    assert_eq!(found, golden());
+    assert!(kernel::SUPERVISOR.contains("deny_calls()"));
+    // Each field on its own: none is left out of the comparison.
+    let mut fields = 0;
+    for place in places(&found, String::new()) {
+        for change in [json!(null), json!("another"), json!(77)] {
+            let mut changed = found.clone();
+            *changed.pointer_mut(&place).unwrap() = change;
+            assert_ne!(changed, golden(), "{place} may be anything");
+        }
+        fields += 1;
+    }
+    assert!(fields >= 50, "{fields} fields");
+}
+
+/// The place of every value in it that holds no others.
+fn places(value: &Value, at: String) -> Vec<String> {
+    let below = |key: String, inner: &Value| {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        places(inner, format!("{at}/{key}"))
+    };
+    match value {
+        Value::Object(fields) if !fields.is_empty() => fields
+            .iter()
+            .flat_map(|(key, inner)| below(key.clone(), inner))
+            .collect(),
+        Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .enumerate()
+            .flat_map(|(key, inner)| below(key.to_string(), inner))
+            .collect(),
+        _ => vec![at],
+    }
 }
 
 #[test]

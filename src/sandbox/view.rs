@@ -3,12 +3,14 @@
 //! Two ways. **Overlay**: Docker's local volume driver mounts an overlay of the work tree (below, never written), a
 //! layer of whiteouts that hides what is not to be seen, and an upper layer in a volume of the engine's. **Copy**: a
 //! volume into which the work tree is streamed, for engines that see none of this machine's files or cannot mount
-//! an overlay. Which one works is found out by trying: the overlay counts once a file could be read through it.
+//! an overlay. Which one works is found out by trying: the overlay counts once the session's container runs and a file
+//! could be read through it.
 //!
 //! The one thing to know: the kernel does not say what an overlay shows of files that change below it. So nobody may
 //! rely on that: what changed in the work tree is written into the view before the next command (`tools::view`).
 
 mod archive;
+mod cover;
 mod stage;
 
 use std::collections::HashMap;
@@ -19,18 +21,23 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::{
-    Mount, MountTmpfsOptions, MountType, MountVolumeOptions, VolumeCreateRequest,
-};
+use bollard::models::{Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::container::step;
+use super::kernel::Kernel;
 use super::owner::{OWNER_LABEL, Owner};
 use super::{SandboxError, WORKSPACE};
+pub(super) use cover::covers;
 
 /// Where the upper layer is mounted, read-only, for the list of what changed.
 const UPPER: &str = "/run/descant/upper";
+/// A file through which an overlay is tried is no longer than this.
+const PROBE_FILE: u64 = 64 * 1024;
+/// Permission denied, on every system that containers run on.
+const EACCES: u8 = 13;
 /// Volumes may still be in use for a moment after their container went.
 const REMOVE_TRIES: usize = 50;
 
@@ -83,10 +90,13 @@ pub enum TreeKind {
 /// The work tree as the view needs it. Called on blocking threads.
 pub trait WorkTree: Send + Sync {
     fn root(&self) -> &Path;
-    /// Files and folders, relative, that the container must not see; a folder stands for all that is in it.
+    /// Files and folders, relative, that the container must not see; a folder stands for all that is in it. The first
+    /// call walks the tree, later ones remember.
     fn hidden(&self) -> io::Result<Vec<PathBuf>>;
     /// All else, each folder before what is in it. Only the copy asks for it.
     fn visible(&self) -> io::Result<Vec<TreeEntry>>;
+    /// A file that can be seen, of one byte to `limit`; one that anybody may read if there is one.
+    fn sample(&self, limit: u64) -> io::Result<Option<String>>;
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
 }
 
@@ -116,29 +126,50 @@ pub(super) struct View {
     pub(super) why: Option<String>,
     /// In the order in which they are removed; none once they have been.
     volumes: Mutex<Vec<String>>,
+    /// The container that filled them, on its way out.
+    stage: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl View {
-    /// Makes the volumes. `Err`: neither way works, and why.
+    /// Makes the volumes. `Err`: this way does not work, and why. An overlay is only known to work once
+    /// [`View::check`] says so.
     pub(super) async fn make(
         maker: &Maker<'_>,
         tree: &Arc<dyn WorkTree>,
-        choice: ViewChoice,
+        way: ViewWay,
     ) -> Result<Self, SandboxError> {
-        let why = match choice {
-            ViewChoice::Auto | ViewChoice::Overlay => match overlay(maker, tree).await {
-                Ok(view) => return Ok(view),
-                Err(error) if choice == ViewChoice::Overlay => return Err(error),
-                Err(error) => {
-                    tracing::info!(%error, "no overlay; the work tree is copied");
-                    Some(error.to_string())
-                }
-            },
-            ViewChoice::Copy | ViewChoice::ReadOnly => None,
+        match way {
+            ViewWay::Overlay => overlay(maker, tree).await,
+            ViewWay::Copy => copy(maker, tree).await,
+        }
+    }
+
+    /// Whether the container sees the work tree: one file is read through the view.
+    pub(super) async fn check(
+        &self,
+        kernel: &mut Kernel,
+        tree: &Arc<dyn WorkTree>,
+    ) -> Result<(), SandboxError> {
+        let file = on_disk(tree, "looking for a file to try", |tree| {
+            let Some(path) = tree.sample(PROBE_FILE)? else {
+                return Ok(None);
+            };
+            let bytes = tree.read(&path)?;
+            Ok(Some((path, bytes)))
+        });
+        // Without a file to try: that it could be mounted is all there is to see.
+        let Some((path, bytes)) = file.await? else {
+            return Ok(());
         };
-        let mut view = copy(maker, tree).await?;
-        view.why = why;
-        Ok(view)
+        let seen = kernel.probe(&path, PROBE_FILE, self.limit).await;
+        match seen.map_err(|gone| SandboxError::Kernel(gone.to_string()))? {
+            Ok(seen) if seen == bytes => Ok(()),
+            // It is there, and the container's user may not read it.
+            Err(EACCES) => Ok(()),
+            Ok(_) | Err(_) => Err(SandboxError::View {
+                reason: format!("{path} could not be read through an overlay of the engine's"),
+            }),
+        }
     }
 
     fn new(maker: &Maker<'_>, way: ViewWay) -> Self {
@@ -148,6 +179,7 @@ impl View {
             way,
             why: None,
             volumes: Mutex::default(),
+            stage: Mutex::default(),
         }
     }
 
@@ -193,17 +225,7 @@ impl View {
     /// What the session's container mounts. `.git` is an empty folder that nobody can write to.
     pub(super) fn mounts(&self) -> Vec<Mount> {
         let view = volume_mount(&self.named("-view"), WORKSPACE, false);
-        let git = Mount {
-            typ: Some(MountType::TMPFS),
-            target: Some(format!("{WORKSPACE}/.git")),
-            read_only: Some(true),
-            tmpfs_options: Some(MountTmpfsOptions {
-                size_bytes: Some(4096),
-                mode: Some(0o555),
-                ..MountTmpfsOptions::default()
-            }),
-            ..Mount::default()
-        };
+        let git = cover::empty_folder(format!("{WORKSPACE}/.git"));
         let upper = self
             .upper()
             .map(|upper| volume_mount(&self.named("-upper"), upper, true));
@@ -212,6 +234,15 @@ impl View {
 
     /// Removes the volumes; their container must be gone.
     pub(super) async fn remove(&self) {
+        let stage = self
+            .stage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(stage) = stage {
+            // It has a time limit of its own.
+            let _ = stage.await;
+        }
         let volumes = std::mem::take(&mut *self.volumes());
         remove_volumes(&self.docker, &volumes, self.limit).await;
     }
@@ -259,10 +290,12 @@ async fn overlay(maker: &Maker<'_>, tree: &Arc<dyn WorkTree>) -> Result<View, Sa
     if maker.tree_owner.map(|(uid, _)| uid) != user {
         return unfit("the files are not those of the container's user, who could not change them");
     }
-    let hidden = on_disk(tree, "listing what is hidden", |tree| tree.hidden()).await?;
     let view = View::new(maker, ViewWay::Overlay);
-    let upper = view.volume(maker, "upper", None).await?;
-    let rest = view.volume(maker, "rest", None).await?;
+    let (hidden, upper, rest) = tokio::try_join!(
+        on_disk(tree, "listing what is hidden", |tree| tree.hidden()),
+        view.volume(maker, "upper", None),
+        view.volume(maker, "rest", None),
+    )?;
     let places = [("upper", "-upper"), ("rest", "-rest")];
     let layers = {
         let (root, user) = (tree.root().to_owned(), ids(maker.user));
@@ -277,7 +310,6 @@ async fn overlay(maker: &Maker<'_>, tree: &Arc<dyn WorkTree>) -> Result<View, Sa
     let driver = driver.map(|(key, value)| (key.to_owned(), value.to_owned()));
     view.volume(maker, "view", Some(HashMap::from(driver)))
         .await?;
-    stage::probe(maker, &view, tree).await?;
     Ok(view)
 }
 

@@ -2,40 +2,12 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::container::{Container, Facts};
-use super::locate::Engine;
-use super::owner::Owner;
+use super::container::Container;
 use super::shell::{
     CommandExit, CommandResult, Failed, Limits, Listed, Shell, ShellState, ViewEntry,
 };
-use super::view::{Maker, View, ViewChoice, ViewWay};
-use super::{CODE_LIMIT, Sandbox, SandboxConfig, SandboxError, output, request};
-
-/// The view of the work tree, or why there is none.
-pub(super) async fn view(
-    engine: &Engine,
-    config: &SandboxConfig,
-    facts: &Facts,
-    owner: &Owner,
-) -> Result<View, String> {
-    let (Some(tree), false) = (&config.tree, config.view == ViewChoice::ReadOnly) else {
-        return Err("switched off".to_owned());
-    };
-    let maker = Maker {
-        docker: &engine.docker,
-        owner,
-        session: &facts.session,
-        image: &facts.image.id,
-        user: &facts.user.user,
-        local: engine.socket.is_some(),
-        tree_owner: request::owner_of(&config.workspace),
-        limit: config.engine_timeout,
-        room: config.disk,
-    };
-    View::make(&maker, tree, config.view)
-        .await
-        .map_err(|error| error.to_string())
-}
+use super::view::ViewWay;
+use super::{CODE_LIMIT, Sandbox, SandboxError, output};
 
 impl Sandbox {
     /// Which way `/workspace` is a copy-on-write view; the error says why it is none, and there is no shell.
@@ -95,10 +67,11 @@ impl Sandbox {
                 }
                 exit
             }
-            Err(Failed::Gone(why) | Failed::Refused(why)) => {
+            Err(Failed::Gone(why)) => {
                 *state = ShellState::default();
-                return Err(self.lost(&mut place, why).await);
+                return Err(self.lost(&mut place, why.to_string()).await);
             }
+            Err(Failed::Refused(why)) => return Err(SandboxError::Refused(why)),
         };
         Ok(CommandResult {
             output: capped.finish(),
@@ -117,14 +90,11 @@ impl Sandbox {
         if self.stopping.is_cancelled() {
             return Err(SandboxError::Stopped);
         }
-        let view = match &self.view {
-            Ok(view) => view,
-            Err(reason) => {
-                return Err(SandboxError::View {
-                    reason: reason.clone(),
-                });
-            }
-        };
+        if let Err(reason) = &self.view {
+            return Err(SandboxError::View {
+                reason: reason.clone(),
+            });
+        }
         let start = async {
             let mut container = match place.take() {
                 Some(container) => container,
@@ -134,7 +104,7 @@ impl Sandbox {
                 Some(shell) => Ok(shell),
                 None => {
                     let limit = self.config.engine_timeout;
-                    Shell::open(&self.docker, container.id(), view.upper(), limit).await
+                    Shell::open(&self.docker, container.id(), limit).await
                 }
             };
             *place = Some(container);
@@ -156,15 +126,8 @@ impl Sandbox {
             None => true,
         };
         if ended && let Some(container) = place.take() {
-            let memory = container.remove().await;
-            let why = if memory {
-                "it ran out of memory"
-            } else {
-                "it ended"
-            };
-            return SandboxError::Shell(format!(
-                "its container is gone ({why}), the variables of Python with it"
-            ));
+            let ending = container.remove().await.reason();
+            return SandboxError::Shell(format!("{ending}; the variables of Python are lost"));
         }
         SandboxError::Shell(why)
     }
@@ -190,7 +153,7 @@ impl Sandbox {
         match answer {
             Ok(answer) => Ok(answer),
             Err(Failed::Refused(why)) => Err(SandboxError::Refused(why)),
-            Err(Failed::Gone(why)) => Err(self.lost(&mut place, why).await),
+            Err(Failed::Gone(why)) => Err(self.lost(&mut place, why.to_string()).await),
             Err(Failed::Unresponsive(_)) => {
                 Err(self.lost(&mut place, "it does not answer".to_owned()).await)
             }

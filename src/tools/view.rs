@@ -14,7 +14,7 @@ pub use changes::{Changes, Left};
 use crate::sandbox::{
     Listed, Sandbox, SandboxError, Stamp, TreeEntry, TreeKind, ViewEntry, WorkTree,
 };
-use crate::workspace::{SeenKind, Survey, Workspace};
+use crate::workspace::{Seen, SeenKind, Survey, Workspace};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeSet, HashMap};
@@ -146,6 +146,16 @@ impl WorkTree for Tree {
             modified: u64::try_from(seen.modified / 1_000_000_000).unwrap_or(0),
         });
         Ok(entries.collect())
+    }
+
+    fn sample(&self, limit: u64) -> io::Result<Option<String>> {
+        let survey = self.survey()?;
+        let fits = |seen: &Seen| seen.kind == SeenKind::File && (1..=limit).contains(&seen.len);
+        let files = || survey.seen().iter().filter(|(_, seen)| fits(seen));
+        let open = files().find(|(_, seen)| seen.mode & 0o444 == 0o444);
+        Ok(open
+            .or_else(|| files().next())
+            .map(|(path, _)| path.clone()))
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {

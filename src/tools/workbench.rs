@@ -60,15 +60,10 @@ impl Interpreter for Workbench {
     fn run<'a>(
         &'a self,
         code: &'a str,
-        mut output: Box<dyn FnMut(&str) + Send + 'a>,
+        output: Box<dyn FnMut(&str) + Send + 'a>,
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<CellResult, SandboxError>> {
-        async move {
-            self.sandbox
-                .run_python(code, move |text: &str| output(text), cancel)
-                .await
-        }
-        .boxed()
+        self.sandbox.run_python(code, output, cancel).boxed()
     }
 
     fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
@@ -98,15 +93,10 @@ impl Shell for Workbench {
     fn run<'a>(
         &'a self,
         command: &'a str,
-        mut output: Box<dyn FnMut(&str) + Send + 'a>,
+        output: Box<dyn FnMut(&str) + Send + 'a>,
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<CommandResult, SandboxError>> {
-        async move {
-            self.sandbox
-                .run_command(command, move |text: &str| output(text), cancel)
-                .await
-        }
-        .boxed()
+        self.sandbox.run_command(command, output, cancel).boxed()
     }
 
     fn changes(&self) -> BoxFuture<'_, Result<Changes, SandboxError>> {

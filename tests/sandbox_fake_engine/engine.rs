@@ -122,7 +122,21 @@ pub struct Behaviour {
     pub hello: &'static str,
     /// The names in an imported file.
     pub holds: &'static [&'static str],
+    pub overlay: Overlay,
 }
+
+/// What becomes of an overlay of the work tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlay {
+    Works,
+    /// The container that mounts it does not start.
+    NotMounted,
+    /// It is mounted, on a machine with other files.
+    ShowsOthers,
+}
+
+/// What the one file of the work tree holds.
+pub const CONTENT: &str = "hello\n";
 
 /// What an engine says of a pull.
 const PULL: &str = r#"{"status":"Pulling from library/python","id":"3.13-slim"}
@@ -143,6 +157,7 @@ pub const WELL: Behaviour = Behaviour {
     hello: r#"H{"python": "3.11.2", "filtered": true, "capabilities": 0, "no_new_privileges": true, "seccomp": true, "read_only": true, "interfaces": []}"#,
     registry: "sha256:3333333333333333",
     holds: &["someone/python:3"],
+    overlay: Overlay::Works,
 };
 
 type Images = Arc<Mutex<BTreeMap<String, String>>>;
@@ -263,6 +278,7 @@ pub async fn serve(
             }
         }
     }
+    let body = String::from_utf8_lossy(&body).into_owned();
     let mut words = head.split_whitespace();
     let (method, target) = (words.next()?, words.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -278,7 +294,23 @@ pub async fn serve(
         "" => format!("{method} {path}"),
         query => format!("{method} {path}?{query}"),
     };
-    log.lock().unwrap().push(asked);
+    let options = if body.contains("lowerdir=") {
+        " as an overlay"
+    } else {
+        ""
+    };
+    log.lock().unwrap().push(format!("{asked}{options}"));
+    // The volume that was made last is the one that the container mounts.
+    let overlaid = {
+        let log = log.lock().unwrap();
+        let mut volumes = log
+            .iter()
+            .rev()
+            .filter(|asked| asked.contains(" /volumes/"));
+        volumes
+            .next()
+            .is_some_and(|asked| asked.ends_with("as an overlay"))
+    };
     let image = |name: &str| {
         let images = images.lock().unwrap();
         let known = images.get(name).cloned();
@@ -328,6 +360,15 @@ pub async fn serve(
             None => (Step::Image, "404 Not Found", r#"{"message":"No such image"}"#.to_owned()),
         },
         ("POST", "/containers/create") => (Step::Create, "201 Created", r#"{"Id":"c0ffee","Warnings":[]}"#.to_owned()),
+        ("POST", "/volumes/create") => {
+            let volume = r#"{"Name":"v","Driver":"local","Mountpoint":"/v","Labels":{},"Scope":"local","Options":{}}"#;
+            (Step::Create, "201 Created", volume.to_owned())
+        }
+        ("PUT", p) if p.ends_with("/archive") => (Step::Create, "200 OK", String::new()),
+        ("POST", p) if p.ends_with("/start") && overlaid && behaviour.overlay == Overlay::NotMounted => {
+            let message = r#"{"message":"failed to mount local volume: invalid argument"}"#;
+            (Step::Start, "500 Internal Server Error", message.to_owned())
+        }
         ("POST", p) if p.ends_with("/attach") => (Step::Attach, "101 UPGRADED", String::new()),
         ("POST", p) if p.ends_with("/start") => (Step::Start, "204 No Content", String::new()),
         ("DELETE", _) => (Step::Remove, "204 No Content", String::new()),
@@ -348,7 +389,7 @@ pub async fn serve(
         None if step == Step::Attach => {
             let upgrade = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
             stream.write_all(upgrade.as_bytes()).await.ok()?;
-            return supervise(stream, behaviour).await;
+            return supervise(stream, behaviour, overlaid).await;
         }
         None if status.starts_with("204") => {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n")
@@ -429,7 +470,7 @@ impl Supervisor {
     }
 }
 
-pub async fn supervise(stream: UnixStream, behaviour: Behaviour) -> Option<()> {
+pub async fn supervise(stream: UnixStream, behaviour: Behaviour, overlaid: bool) -> Option<()> {
     let mut it = Supervisor {
         stream,
         nonce: Vec::new(),
@@ -453,6 +494,11 @@ pub async fn supervise(stream: UnixStream, behaviour: Behaviour) -> Option<()> {
     }
     loop {
         let command = it.read_frame().await?;
+        if command[0] == b'P' {
+            let shows = !overlaid || behaviour.overlay != Overlay::ShowsOthers;
+            let content = if shows { CONTENT } else { "another's\n" };
+            it.say(format!("P\0{content}").as_bytes()).await?;
+        }
         if command[0] != b'R' {
             continue;
         }

@@ -9,3 +9,4 @@ mod engine;
 mod faults;
 mod finding;
 mod images;
+mod views;

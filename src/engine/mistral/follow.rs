@@ -1,11 +1,10 @@
 //! Following one generation: mistral.rs's responses in, events out, nobody made to wait.
 
-use super::prefill::Reading;
 use super::steer::Generation;
 use crate::conversation::TokenId;
 use crate::engine::outbox::Outbox;
 use crate::engine::transcript::Transcript;
-use crate::engine::{EngineError, StopReason};
+use crate::engine::{EngineError, EngineEvent, StopReason};
 use mistralrs::core::Response;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,26 +24,11 @@ pub(super) enum End {
     Hung(EngineError),
 }
 
-/// When an engine counts as hung: no machine takes this long for one token,
-const PATIENCE: Duration = Duration::from_secs(120);
-/// nor this long for one of a prompt's.
-const PATIENCE_PER_PROMPT_TOKEN: Duration = Duration::from_millis(250);
-
 /// How long the engine may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) first_token: Duration,
     pub(super) token: Duration,
-}
-
-impl Patience {
-    pub(super) fn of(reading: Reading) -> Self {
-        let tokens = u32::try_from(reading.expected).unwrap_or(u32::MAX);
-        Patience {
-            first_token: PATIENCE + PATIENCE_PER_PROMPT_TOKEN.saturating_mul(tokens),
-            token: PATIENCE,
-        }
-    }
 }
 
 pub(super) struct Follow<'a> {
@@ -54,7 +38,8 @@ pub(super) struct Follow<'a> {
     pub(super) outbox: &'a mut Outbox,
     pub(super) transcript: Transcript,
     pub(super) patience: Patience,
-    pub(super) reading: Reading,
+    /// Prompt tokens to compute, as announced.
+    pub(super) expected: usize,
     reader_gone: bool,
     prefill_done: bool,
     new: Vec<TokenId>,
@@ -68,7 +53,7 @@ impl<'a> Follow<'a> {
         outbox: &'a mut Outbox,
         transcript: Transcript,
         patience: Patience,
-        reading: Reading,
+        expected: usize,
     ) -> Self {
         Follow {
             generation,
@@ -77,7 +62,7 @@ impl<'a> Follow<'a> {
             outbox,
             transcript,
             patience,
-            reading,
+            expected,
             reader_gone: false,
             prefill_done: false,
             new: Vec::new(),
@@ -170,7 +155,10 @@ impl<'a> Follow<'a> {
         let stop = self.generation.since(self.transcript.len(), &mut self.new);
         if let (false, Some(first)) = (self.prefill_done, self.generation.first()) {
             self.prefill_done = true;
-            self.outbox.push(self.reading.reached(first.fresh));
+            // On a paged cache the engine does not tell; what was announced is then the best there is.
+            let total = first.fresh.min(self.expected.max(1));
+            self.outbox
+                .push(EngineEvent::Prefill { done: total, total });
         }
         for &token in &self.new {
             self.transcript.push(token, self.outbox);

@@ -4,8 +4,6 @@
 # Each command is a bash of its own, which begins in the folder and with the exported variables that the one before
 # ended with. What a command leaves running ends with it: every descendant is this process's (subreaper).
 #
-# Frames to Descant:   u32 length, 16 bytes nonce, 1 byte type, body     (length counts all after itself)
-# Frames from Descant: u32 length, 1 byte type, body
 # File names travel as JSON texts with one character a byte, because they may be any bytes.
 import errno
 import fcntl
@@ -14,16 +12,11 @@ import os
 import select
 import signal
 import stat
-import struct
 import subprocess
-import sys
 import time
 
-CHUNK = 256 * 1024
 STATE_LIMIT = 256 * 1024
 ENTRIES = 50000  # of one folder, at most
-VIEW = b"/workspace"
-UPPER = os.fsencode(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None
 NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 
 # The folder and the variables are written to descriptor $2 when the shell ends, also by `exit`.
@@ -39,17 +32,7 @@ set --
 eval "$descant_command"
 """
 
-libc = None
-try:
-    import ctypes
-
-    libc = ctypes.CDLL(None)
-    libc.prctl(4, 0, 0, 0, 0)  # No process of the same user may trace this one or open its descriptors.
-    libc.prctl(36, 1, 0, 0, 0)  # Orphans of a command become children of this process.
-except Exception:
-    pass
-
-deny_calls()
+prctl(36, 1)  # Orphans of a command become children of this process.
 
 
 def text(name):
@@ -58,12 +41,6 @@ def text(name):
 
 def raw(name):
     return name.encode("latin-1")
-
-
-def write_all(fd, data):
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def processes():
@@ -130,66 +107,16 @@ def reap():
         )
 
 
-def oom_kills():
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        try:
-            with open(path) as lines:
-                for line in lines:
-                    name, _, count = line.partition(" ")
-                    if name == "oom_kill":
-                        return int(count)
-        except (OSError, ValueError):
-            continue
-    return 0
-
-
-def used_bytes():
-    """What the file system below the view has in use: a cheap sign that a command fills it."""
-    try:
-        of = os.statvfs(VIEW)
-        return (of.f_blocks - of.f_bfree) * of.f_frsize
-    except OSError:
-        return 0
-
-
-def disk_usage(limit):
-    """Bytes that the view takes by itself; stops counting above the limit."""
-    total = 0
-    todo = [UPPER or VIEW]
-    device = None
-    while todo and total <= limit:
-        try:
-            with os.scandir(todo.pop()) as found:
-                for entry in found:
-                    try:
-                        kept = entry.stat(follow_symlinks=False)
-                    except OSError:
-                        continue
-                    device = kept.st_dev if device is None else device
-                    total += kept.st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False) and kept.st_dev == device:
-                        todo.append(entry.path)
-        except OSError:
-            pass
-    return total
-
-
 class Command:
     def __init__(self, request):
         self.run = request["run"]
-        self.disk = request["disk"]
+        self.room = Room(request["disk"])
         self.full = False
         self.again = None  # when it is interrupted once more
         self.state = b""
         self.oom = oom_kills()
-        self.used = used_bytes()
-        self.looked = time.monotonic()
-        self.output, output_write = os.pipe2(os.O_CLOEXEC)
+        self.output, output_write = output_pipe()
         self.states, state_write = os.pipe2(os.O_CLOEXEC)
-        try:
-            fcntl.fcntl(self.output, 1031, 1 << 20)  # F_SETPIPE_SZ
-        except OSError:
-            pass
         env = request["env"]
         if env is None:
             env = {name: value for name, value in os.environb.items()}
@@ -218,8 +145,7 @@ class Command:
         finally:
             for fd in (output_write, state_write, high):
                 os.close(fd)
-        for fd in (self.output, self.states):
-            os.set_blocking(fd, False)
+        os.set_blocking(self.states, False)
 
     def interrupt(self):
         self.again = None
@@ -239,18 +165,6 @@ class Command:
         if len(self.state) < STATE_LIMIT:
             self.state += data
         return data
-
-    def is_filling(self):
-        """Whether the view outgrew its room. Looked at a few times a second."""
-        now = time.monotonic()
-        if now - self.looked < 0.2:
-            return False
-        self.looked = now
-        if used_bytes() - self.used < self.disk // 8:
-            return False
-        self.used = used_bytes()
-        self.full = disk_usage(self.disk) > self.disk
-        return self.full
 
     def last_state(self):
         """The folder and the variables, or nothing when the shell did not get to say them."""
@@ -323,7 +237,7 @@ def kind_of(mode, device):
         return "d"
     if stat.S_ISLNK(mode):
         return "l"
-    if stat.S_ISCHR(mode) and device == 0 and UPPER:
+    if stat.S_ISCHR(mode) and device == 0 and OVERLAY:
         return "w"  # a whiteout: the name is removed
     return "o"
 
@@ -356,23 +270,15 @@ def remove(name, folder):
     os.rmdir(name, dir_fd=folder)
 
 
-class Agent:
+class Agent(Link):
     def __init__(self):
-        self.nonce = b""
+        super().__init__()
         self.command = None
-        self.buffer = bytearray()
         self.put = None
         self.wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def send(self, kind, body):
-        write_all(1, struct.pack(">I", 17 + len(body)) + self.nonce + kind)
-        write_all(1, body)
-
-    def send_json(self, kind, value):
-        self.send(kind, json.dumps(value).encode())
 
     def fail(self, error):
         self.send_json(b"A", {"error": getattr(error, "strerror", None) or str(error)})
@@ -385,7 +291,7 @@ class Agent:
         for folder in os.environ.get("PATH", "").split(":"):
             if folder and os.access(folder + "/bash", os.X_OK):
                 able = ""
-        self.send_json(b"H", {"problem": able, "writable": os.access(VIEW, os.W_OK)})
+        self.send_json(b"H", {"problem": able})
 
     def start(self, request):
         try:
@@ -399,7 +305,7 @@ class Agent:
             self.send(b"O", ("[%s]\n" % self.command.note).encode("utf-8", "replace"))
 
     def list(self, request):
-        root = UPPER if request["upper"] and UPPER else VIEW
+        root = UPPER if request["upper"] and OVERLAY else VIEW
         for path in request["folders"]:
             entries, names, problem = [], None, None
             try:
@@ -565,7 +471,7 @@ class Agent:
         os.close(command.output)
         os.close(command.states)
         if command.full:
-            notes.append("stopped: what it wrote below /workspace needs more than the %d MiB there are" % (command.disk >> 20))
+            notes.append("stopped: what it wrote below /workspace needs more than the %d MiB there are" % (command.room.limit >> 20))
         if oom_kills() > command.oom:
             notes.append("out of memory: a process of the command was killed")
         cwd, env = command.last_state()
@@ -573,21 +479,12 @@ class Agent:
                               "notes": notes})
 
     def take(self):
-        data = os.read(0, 1 << 20)
-        if not data:
+        frames = self.receive()
+        if frames is None:
             end_descendants()
             os._exit(0)
-        self.buffer += data
-        start = 0
-        while len(self.buffer) - start >= 4:
-            (length,) = struct.unpack_from(">I", self.buffer, start)
-            if len(self.buffer) - start < 4 + length:
-                break
-            body = bytes(self.buffer[start + 5 : start + 4 + length])
-            kind = bytes(self.buffer[start + 4 : start + 5])
-            start += 4 + length
+        for kind, body in frames:
             self.handle(kind, body)
-        del self.buffer[:start]
 
     def loop(self):
         while True:
@@ -618,7 +515,8 @@ class Agent:
                     time.sleep(0.01)
             if command.again and time.monotonic() > command.again:
                 command.interrupt()
-            if not command.full and command.is_filling():
+            if not command.full and command.room.is_full():
+                command.full = True
                 end_descendants()
 
 

@@ -1,15 +1,13 @@
-//! The frames between Descant and `agent.py`: pure encoding and decoding, no I/O.
-//!
-//! As with the kernel's frames, one counts only with this exec's nonce, and anything malformed ends the
-//! connection: what is read here may have been scribbled on by code of the same user.
+//! What `agent.py` says to Descant: pure decoding, no I/O. File names travel as texts with one character a byte.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-pub(super) const NONCE: usize = 16;
+use crate::sandbox::link::{FrameError, parse};
+
 /// The agent cuts its lists and pieces well below this.
-const FRAME_LIMIT: usize = 8 << 20;
+pub(super) const FRAME_LIMIT: usize = 8 << 20;
 
 /// What lies in a folder of the view. Names are any bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +63,10 @@ pub(super) struct Ended {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Frame {
-    Hello { problem: String, writable: bool },
+    /// It is up; `problem`: what the image lacks.
+    Hello {
+        problem: String,
+    },
     Output(Vec<u8>),
     Ended(Ended),
     Listed(Listed),
@@ -86,7 +87,6 @@ struct RawListed {
 #[derive(Deserialize)]
 struct Hello {
     problem: String,
-    writable: bool,
 }
 
 #[derive(Deserialize)]
@@ -143,87 +143,31 @@ fn listed(raw: RawListed) -> Option<Listed> {
     })
 }
 
-/// Collects bytes as they come and gives out whole frames.
-pub(super) struct FrameReader {
-    nonce: [u8; NONCE],
-    buffer: Vec<u8>,
-    /// What of the buffer has been given out.
-    taken: usize,
-}
-
-impl FrameReader {
-    pub(super) fn new(nonce: [u8; NONCE]) -> Self {
-        Self {
-            nonce,
-            buffer: Vec::new(),
-            taken: 0,
-        }
-    }
-
-    pub(super) fn extend(&mut self, bytes: &[u8]) {
-        self.buffer.drain(..self.taken);
-        self.taken = 0;
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// The next whole frame, if there is one; an error says what came instead.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, String> {
-        let pending = self.buffer.get(self.taken..).unwrap_or_default();
-        let Some((length, rest)) = pending.split_first_chunk::<4>() else {
-            return Ok(None);
-        };
-        let length = u32::from_be_bytes(*length) as usize;
-        if !(NONCE + 1..=FRAME_LIMIT).contains(&length) {
-            return Err(format!("a frame of {length} bytes"));
-        }
-        let Some(frame) = rest.get(..length) else {
-            return Ok(None);
-        };
-        let Some(frame) = frame.strip_prefix(&self.nonce) else {
-            return Err("a frame that the shell's process did not send".to_owned());
-        };
-        let (kind, body) = frame.split_first().unwrap_or((&0, &[]));
-        let read = match kind {
-            b'O' => Some(Frame::Output(body.to_vec())),
-            b'G' => Some(Frame::Piece(body.to_vec())),
+impl Frame {
+    /// # Errors
+    /// When the type or what the body says is none of the agent's.
+    pub(super) fn decode(kind: u8, body: Vec<u8>) -> Result<Self, FrameError> {
+        let malformed = || FrameError::Body(char::from(kind));
+        Ok(match kind {
+            b'O' => Frame::Output(body),
+            b'G' => Frame::Piece(body),
             b'H' => {
-                parse(body).map(|Hello { problem, writable }| Frame::Hello { problem, writable })
+                let Hello { problem } = parse(kind, &body)?;
+                Frame::Hello { problem }
             }
-            b'E' => parse(body).map(Frame::Ended),
-            b'L' => parse(body).and_then(listed).map(Frame::Listed),
-            b'A' => parse(body).and_then(|raw: RawAnswer| {
-                Some(Frame::Answer(match (raw.error, raw.entry) {
+            b'E' => Frame::Ended(parse(kind, &body)?),
+            b'L' => Frame::Listed(listed(parse(kind, &body)?).ok_or_else(malformed)?),
+            b'A' => {
+                let raw: RawAnswer = parse(kind, &body)?;
+                Frame::Answer(match (raw.error, raw.entry) {
                     (Some(error), _) => Err(error),
-                    (None, Some(raw)) => Ok(Some(entry(raw)?)),
+                    (None, Some(raw)) => Ok(Some(entry(raw).ok_or_else(malformed)?)),
                     (None, None) => Ok(None),
-                }))
-            }),
-            _ => None,
-        };
-        let kind = char::from(*kind);
-        self.taken += 4 + length;
-        read.map(Some)
-            .ok_or_else(|| format!("a malformed frame of type {kind:?}"))
+                })
+            }
+            _ => return Err(malformed()),
+        })
     }
-}
-
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
-    serde_json::from_slice(body).ok()
-}
-
-/// A frame to the agent.
-pub(super) fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 1).unwrap_or(u32::MAX);
-    let mut frame = Vec::with_capacity(body.len() + 5);
-    frame.extend_from_slice(&length.to_be_bytes());
-    frame.push(kind);
-    frame.extend_from_slice(body);
-    frame
-}
-
-pub(super) fn request(kind: u8, body: &impl Serialize) -> Vec<u8> {
-    // Texts and numbers always serialise; an empty body would only be refused.
-    frame(kind, &serde_json::to_vec(body).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -232,42 +176,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const OURS: [u8; NONCE] = *b"0123456789abcdef";
-
-    fn sent(nonce: &[u8], body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(nonce.len() + body.len()).unwrap();
-        [&length.to_be_bytes(), nonce, body].concat()
-    }
-
-    fn read(bytes: &[u8], size: usize) -> Result<Vec<Frame>, String> {
-        let mut reader = FrameReader::new(OURS);
-        let mut frames = Vec::new();
-        for piece in bytes.chunks(size) {
-            reader.extend(piece);
-            while let Some(frame) = reader.next()? {
-                frames.push(frame);
-            }
-        }
-        Ok(frames)
+    fn decode(frame: &[u8]) -> Result<Frame, FrameError> {
+        let (kind, body) = frame.split_first().unwrap();
+        Frame::decode(*kind, body.to_vec())
     }
 
     #[test]
-    fn frames_are_read_however_they_are_cut() {
-        let stream = [
-            sent(&OURS, br#"H{"problem": "", "writable": true}"#),
-            sent(&OURS, b"Otext \xff"),
-            sent(&OURS, br#"L{"folder": "a", "entries": [["\u00ff", "w", 0, 1, 2, 3, 4]], "names": ["b"], "problem": null}"#),
-            sent(&OURS, br#"A{"error": "Permission denied"}"#),
-            sent(&OURS, br#"A{}"#),
-            sent(&OURS, br#"E{"run": 1, "status": -9, "cwd": null, "env": {"A": "b"}, "notes": ["n"]}"#),
-        ]
-        .concat();
-        let expected = [
+    fn every_frame_of_the_agent_is_understood() {
+        let is = |frame: &[u8], expected: Frame| assert_eq!(decode(frame).unwrap(), expected);
+        is(
+            br#"H{"problem": ""}"#,
             Frame::Hello {
                 problem: String::new(),
-                writable: true,
             },
-            Frame::Output(b"text \xff".to_vec()),
+        );
+        is(b"Otext \xff", Frame::Output(b"text \xff".to_vec()));
+        is(b"G\0", Frame::Piece(vec![0]));
+        is(
+            br#"L{"folder": "a", "entries": [["\u00ff", "w", 0, 1, 2, 3, 4]], "names": ["b"], "problem": null}"#,
             Frame::Listed(Listed {
                 folder: b"a".to_vec(),
                 entries: vec![ViewEntry {
@@ -284,8 +210,14 @@ mod tests {
                 names: Some(vec![b"b".to_vec()]),
                 problem: None,
             }),
+        );
+        is(
+            br#"A{"error": "Permission denied"}"#,
             Frame::Answer(Err("Permission denied".to_owned())),
-            Frame::Answer(Ok(None)),
+        );
+        is(br#"A{}"#, Frame::Answer(Ok(None)));
+        is(
+            br#"E{"run": 1, "status": -9, "cwd": null, "env": {"A": "b"}, "notes": ["n"]}"#,
             Frame::Ended(Ended {
                 run: 1,
                 status: -9,
@@ -293,36 +225,26 @@ mod tests {
                 env: Some(BTreeMap::from([("A".to_owned(), "b".to_owned())])),
                 notes: vec!["n".to_owned()],
             }),
-        ];
-        for size in 1..stream.len() {
-            assert_eq!(read(&stream, size).unwrap(), expected);
-        }
+        );
     }
 
     #[test]
     fn anything_else_is_an_error() {
         for bad in [
-            b"hi there".to_vec(),
-            sent(&OURS, b""),
-            sent(b"0123456789abcdeX", b"A{}"),
-            sent(&OURS, b"Z"),
-            sent(&OURS, b"A"),
-            sent(
-                &OURS,
-                br#"L{"folder": "\u20ac", "entries": [], "names": null, "problem": null}"#,
-            ),
-            sent(&OURS, br#"A{"entry": ["a", "x", 0, 1, 2, 3, 4]}"#),
-            sent(&OURS, br#"A{"entry": ["a", "f", -1, 1, 2, 3, 4]}"#),
+            &b"Z"[..],
+            b"A",
+            br#"L{"folder": "\u20ac", "entries": [], "names": null, "problem": null}"#,
+            br#"A{"entry": ["a", "x", 0, 1, 2, 3, 4]}"#,
+            br#"A{"entry": ["a", "f", -1, 1, 2, 3, 4]}"#,
         ] {
-            assert!(read(&bad, 3).is_err(), "{bad:?}");
+            assert!(decode(bad).is_err(), "{bad:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_frames_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..200), cut in 1usize..50) {
-            let _ = read(&body, cut);
-            let _ = read(&sent(&OURS, &body), cut);
+        fn any_body_is_a_frame_or_an_error(kind in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Frame::decode(kind, body);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! The archives that fill a view's volumes, written on a thread and streamed to the engine.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -180,15 +180,6 @@ pub(super) fn copy(
         }
     }
     Ok(())
-}
-
-/// The content of an archive of one file.
-pub(super) fn only_file(archive: &[u8]) -> Option<Vec<u8>> {
-    let mut archive = tar::Archive::new(archive);
-    let mut entry = archive.entries().ok()?.next()?.ok()?;
-    let mut content = Vec::new();
-    entry.read_to_end(&mut content).ok()?;
-    Some(content)
 }
 
 #[cfg(test)]

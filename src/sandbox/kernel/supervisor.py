@@ -1,13 +1,8 @@
 # The container's main process: it alone speaks to Descant, and keeps the Python kernel (kernel.py) as its child.
 #
 # Model-written code runs in the child, so it can neither read this process's memory (not dumpable) nor hold its
-# descriptors; what it prints arrives here through a pipe and is wrapped before it goes on. It could still scribble on
-# the standard output of process 1, which is the same pipe: hence the nonce in each frame, known only here.
-#
-# Frames to Descant:   u32 length, 16 bytes nonce, 1 byte type, body     (length counts all after itself)
-# Frames from Descant: u32 length, 1 byte type, body
-# When standard input ends, Descant is gone: this process leaves, and with it the container.
-import fcntl
+# descriptors; what it prints arrives here through a pipe and is wrapped before it goes on. When standard input ends,
+# Descant is gone: this process leaves, and with it the container.
 import json
 import os
 import select
@@ -16,50 +11,8 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 
-CHUNK = 32 * 1024
-PIPE = 64 * 1024
-
-
-def undumpable():
-    """No process of the same user may trace this one, read its memory or open its descriptors."""
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
-    except Exception:
-        pass  # A Python without ctypes: the code can then cheat Descant about its own result, no more.
-
-
-def read_exactly(fd, count):
-    data = b""
-    while len(data) < count:
-        piece = os.read(fd, count - len(data))
-        if not piece:
-            os._exit(0)
-        data += piece
-    return data
-
-
-def write_all(fd, data):
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def oom_kills():
-    """How often the kernel killed for memory in this container; both generations of control groups."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        try:
-            with open(path) as lines:
-                for line in lines:
-                    name, _, count = line.partition(" ")
-                    if name == "oom_kill":
-                        return int(count)
-        except (OSError, ValueError):
-            continue
-    return 0
+PIPE = 1 << 20
 
 
 def confinement():
@@ -90,34 +43,6 @@ def interface_is_up(name):
         return True
 
 
-def used_bytes():
-    """What the file system below /workspace has in use: a cheap sign that a cell fills it."""
-    try:
-        of = os.statvfs("/workspace")
-        return (of.f_blocks - of.f_bfree) * of.f_frsize
-    except OSError:
-        return 0
-
-
-def disk_usage(limit):
-    """Bytes that were written below /workspace; stops counting above the limit."""
-    upper = "/run/descant/upper"
-    total, todo = 0, [upper if os.path.isdir(upper) else "/workspace"]
-    while todo and total <= limit:
-        try:
-            with os.scandir(todo.pop()) as found:
-                for entry in found:
-                    try:
-                        total += entry.stat(follow_symlinks=False).st_blocks * 512
-                        if entry.is_dir(follow_symlinks=False):
-                            todo.append(entry.path)
-                    except OSError:
-                        continue
-        except OSError:
-            pass
-    return total
-
-
 def is_zombie(pid):
     with open("/proc/%d/stat" % pid) as stat:
         return stat.read().rpartition(")")[2].split()[0] in "ZX"
@@ -127,7 +52,7 @@ class Kernel:
     def __init__(self, source):
         code_read, self.code = os.pipe()
         self.result, result_write = os.pipe()
-        self.output, output_write = os.pipe()
+        self.output, output_write = output_pipe()
         self.answer = b""
         self.kills = oom_kills()
         try:
@@ -153,7 +78,6 @@ class Kernel:
         finally:
             for fd in (code_read, result_write, output_write):
                 os.close(fd)
-        fcntl.fcntl(self.output, fcntl.F_SETFL, os.O_NONBLOCK)
 
     def interrupt(self):
         try:
@@ -202,19 +126,13 @@ class Kernel:
 
 
 class Supervisor:
-    def __init__(self, nonce, source):
-        self.nonce = nonce
+    def __init__(self, link, source):
+        self.link = link
         self.source = source
-        self.room, self.used, self.looked = 0, 0, 0.0
+        self.room = Room(0)
         self.interrupted = 0  # The cell that was interrupted last.
         self.cell = 0  # The number of the running cell, 0 between cells.
         self.kernel = Kernel(source)
-
-    def send(self, kind, body):
-        write_all(1, struct.pack(">I", 17 + len(body)) + self.nonce + kind + body)
-
-    def send_json(self, kind, value):
-        self.send(kind, json.dumps(value).encode())
 
     def drain(self):
         # What the pipe can hold, no more: a process left behind may go on writing for ever.
@@ -224,18 +142,7 @@ class Supervisor:
             if not data:
                 return
             taken += len(data)
-            self.send(b"O", data)
-
-    def is_filling(self):
-        """Whether what was written below /workspace outgrew its room. Looked at a few times a second."""
-        now = time.monotonic()
-        if not self.room or now - self.looked < 0.2:
-            return False
-        self.looked = now
-        if used_bytes() - self.used < self.room // 8:
-            return False
-        self.used = used_bytes()
-        return disk_usage(self.room) > self.room
+            self.link.send(b"O", data)
 
     def replace_kernel(self, disk=False):
         if self.cell:
@@ -245,14 +152,13 @@ class Supervisor:
         ended["cell"] = self.cell
         self.cell = 0
         self.kernel = Kernel(self.source)
-        self.send_json(b"K", ended)
+        self.link.send_json(b"K", ended)
 
     def command(self, kind, body):
         if kind == b"R":
             request = json.loads(body)
             self.cell = request["cell"]
-            self.room = request["disk"]
-            self.used, self.looked = used_bytes(), time.monotonic()
+            self.room = Room(request["disk"])
             try:
                 write_all(self.kernel.code, struct.pack(">I", len(body)) + body)
             except OSError:
@@ -264,6 +170,9 @@ class Supervisor:
         elif kind == b"K":
             if self.cell == json.loads(body)["cell"]:
                 self.replace_kernel()
+        elif kind == b"P":
+            request = json.loads(body)
+            self.link.send(b"P", probe(request["path"], request["limit"]))
 
     def answered(self):
         """The kernel said something on its result pipe; anything but a well-formed answer ends it."""
@@ -285,37 +194,31 @@ class Supervisor:
                     self.kernel.end_children()
                 self.drain()
                 self.cell = 0
-                self.send_json(b"D", {"cell": cell, "status": status})
+                self.link.send_json(b"D", {"cell": cell, "status": status})
 
     def loop(self):
-        buffer = b""
         while True:
             watched = [0, self.kernel.result]
             # Between cells nobody reads what is printed: a background thread then waits, it is not lost.
             if self.cell:
                 watched.append(self.kernel.output)
-            ready, _, _ = select.select(watched, [], [], 0.2 if self.cell and self.room else None)
-            if self.cell and self.is_filling():
+            ready, _, _ = select.select(watched, [], [], 0.2 if self.cell and self.room.limit else None)
+            if self.cell and self.room.is_full():
                 self.replace_kernel(disk=True)
                 continue
             # Only one source a round: each may replace the kernel, and its descriptors with it.
             if 0 in ready:
-                data = os.read(0, 65536)
-                if not data:
+                frames = self.link.receive()
+                if frames is None:
                     os._exit(0)
-                buffer += data
-                while len(buffer) >= 4:
-                    (length,) = struct.unpack(">I", buffer[:4])
-                    if len(buffer) < 4 + length:
-                        break
-                    frame, buffer = buffer[4 : 4 + length], buffer[4 + length :]
-                    self.command(frame[:1], frame[1:])
+                for kind, body in frames:
+                    self.command(kind, body)
             elif self.kernel.result in ready:
                 self.answered()
             elif self.kernel.output in ready:
                 data = self.kernel.read_output()
                 if data:
-                    self.send(b"O", data)
+                    self.link.send(b"O", data)
                 elif self.kernel.process.poll() is not None:
                     self.replace_kernel()
                 else:
@@ -323,11 +226,19 @@ class Supervisor:
                     select.select([0, self.kernel.result], [], [], 0.05)
 
 
-undumpable()
-filtered = deny_calls()
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-(hello_length,) = struct.unpack(">I", read_exactly(0, 4))
-hello = read_exactly(0, hello_length)
-supervisor = Supervisor(hello[1:17], hello[17:].decode())
-supervisor.send_json(b"H", {"python": "%d.%d.%d" % sys.version_info[:3], "filtered": filtered, **confinement()})
-supervisor.loop()
+def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = Link()
+    frames = []
+    while not frames:
+        frames = link.receive()
+        if frames is None:
+            os._exit(0)
+    ((_, hello),) = frames
+    link.nonce = hello[:16]
+    supervisor = Supervisor(link, hello[16:].decode())
+    link.send_json(b"H", {"python": "%d.%d.%d" % sys.version_info[:3], "filtered": filtered, **confinement()})
+    supervisor.loop()
+
+
+main()
