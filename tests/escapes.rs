@@ -144,7 +144,7 @@ fn once_in_text_and_json() {
 
 #[test]
 fn an_answer_alone_in_a_pipe() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let text = format!(
         "<|channel|>final<|message|>{}<|return|>",
         corpus().join("\n")
@@ -158,7 +158,7 @@ fn an_answer_alone_in_a_pipe() {
 
 #[test]
 fn a_review_line_by_line_shows_every_character() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let model = script(&bench);
     let mut pty = Pty::start(
         &bench,
@@ -185,7 +185,7 @@ fn a_review_line_by_line_shows_every_character() {
 
 #[test]
 fn sessions_and_what_was_said_in_them() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     for chunk in chunks(60) {
         let text = format!("<|channel|>final<|message|>{chunk}<|return|>");
         let model = bench.scripted(&json!({"generations": [{"text": text}]}).to_string());
@@ -208,7 +208,7 @@ fn sessions_and_what_was_said_in_them() {
 
 #[test]
 fn patches_checkpoints_and_undo() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let lines = |sign: char| -> String {
         let all = corpus().join("\n").replace(['\r', '\0', '\u{feff}'], "");
         all.lines().map(|line| format!("{sign}{line}\n")).collect()
@@ -248,7 +248,7 @@ fn patches_checkpoints_and_undo() {
 
 #[test]
 fn names_of_files_in_patches_and_on_the_command_line() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     for name in corpus()
         .iter()
         .step_by(7)

@@ -38,7 +38,7 @@ fn once(bench: &Bench, generations: &[&str], args: &[&str]) -> Ran {
 
 #[test]
 fn the_answer_alone_is_on_stdout() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let last = bench.home().join("last");
     let ran = once(
         &bench,
@@ -51,7 +51,7 @@ fn the_answer_alone_is_on_stdout() {
 
 #[test]
 fn standard_input_is_the_prompt_or_a_block_beside_it() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let model = bench.scripted(&script(&[&answer("ok")]));
     for (args, input, recorded) in [
         (
@@ -83,7 +83,7 @@ fn standard_input_is_the_prompt_or_a_block_beside_it() {
 
 #[test]
 fn usage_errors_are_2() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let model = bench.scripted(&script(&[]));
     for args in [
         vec!["--once", "-m", model.as_str()],
@@ -104,7 +104,7 @@ fn usage_errors_are_2() {
 
 #[test]
 fn a_missing_model_is_4_and_says_what_to_do() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     for json in [false, true] {
         let mut args = vec!["--once", "-m", "gpt-oss-20b"];
         if json {
@@ -128,7 +128,7 @@ fn a_missing_model_is_4_and_says_what_to_do() {
 #[test]
 fn apply_decides_what_is_written() {
     for (apply, code, after) in [("none", 3, "one\ntwo\n"), ("all", 0, "ONE\ntwo\n")] {
-        let bench = Bench::new();
+        let bench = Bench::without_sandbox();
         bench.write("a.txt", "one\ntwo\n");
         let ran = once(
             &bench,
@@ -147,7 +147,7 @@ fn apply_decides_what_is_written() {
 
 #[test]
 fn a_patch_that_never_fits_is_3() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     bench.write("a.txt", "other\n");
     let ran = once(
         &bench,
@@ -163,7 +163,7 @@ fn a_patch_that_never_fits_is_3() {
 
 #[test]
 fn a_turn_without_an_answer_is_1() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let silent = "<|channel|>analysis<|message|>Hm.<|return|>";
     let ran = once(&bench, &[silent, silent, silent], &["go"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -178,7 +178,7 @@ fn a_turn_without_an_answer_is_1() {
 
 #[test]
 fn a_timeout_is_124_and_leaves_at_once() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let slow =
         json!({"generations": [{"text": answer("never"), "accident": {"hang": 2}}]}).to_string();
     let model = bench.scripted(&slow);
@@ -195,7 +195,7 @@ fn a_timeout_is_124_and_leaves_at_once() {
 #[test]
 #[cfg(unix)]
 fn ctrl_c_is_130() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let slow =
         json!({"generations": [{"text": answer("never"), "accident": {"hang": 2}}]}).to_string();
     let model = bench.scripted(&slow);
@@ -216,7 +216,7 @@ fn ctrl_c_is_130() {
 
 #[test]
 fn control_characters_of_the_model_do_not_reach_the_streams() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let ran = once(
         &bench,
         &[&answer("a\u{1b}]52;c;eA==\u{7}b\u{202e}c")],
@@ -233,7 +233,7 @@ fn control_characters_of_the_model_do_not_reach_the_streams() {
 
 #[test]
 fn apply_and_checkpoints_work_without_a_model() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     bench.write("a.txt", "one\ntwo\n");
     let check = bench.run_with(&["apply", "--check"], UPDATE);
     assert_eq!(check.code, 0, "{check:?}");
@@ -253,7 +253,7 @@ fn apply_and_checkpoints_work_without_a_model() {
 
 #[test]
 fn sessions_are_listed_shown_and_removed() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     assert_eq!(once(&bench, &[&answer("Hello.")], &["say hello"]).code, 0);
     let list = bench.run(&["sessions"]);
     assert!(list.stdout.contains("say hello"), "{list:?}");
@@ -269,7 +269,7 @@ fn sessions_are_listed_shown_and_removed() {
 
 #[test]
 fn completions_manual_models_and_doctor_answer() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     assert!(
         bench
             .run(&["completions", "bash"])

@@ -48,7 +48,7 @@ fn whole_words(text: &str) -> BTreeSet<&str> {
 fn a_killed_process_loses_nothing_that_was_on_screen() {
     let mut random = StdRng::seed_from_u64(9);
     for round in 0..ROUNDS {
-        let bench = Bench::new();
+        let bench = Bench::without_sandbox();
         let model = bench.scripted(&script());
         let mut pty = Pty::start(&bench, 30, 120, &["-m", &model]);
         pty.wait_for("Ask for a change");
@@ -83,7 +83,7 @@ fn a_killed_process_loses_nothing_that_was_on_screen() {
 
 #[test]
 fn resume_offers_a_list_and_a_conversation_that_is_open_is_forked() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let answers =
         r#"{"generations": [{"text": "<|channel|>final<|message|>An answer.<|return|>"}]}"#;
     let model = bench.scripted(answers);
@@ -116,7 +116,7 @@ fn resume_offers_a_list_and_a_conversation_that_is_open_is_forked() {
 fn records_are_the_owners_alone_under_any_umask() {
     use std::os::unix::fs::PermissionsExt;
     for umask in ["000", "022", "077", "277"] {
-        let bench = Bench::new();
+        let bench = Bench::without_sandbox();
         let answer = r#"{"generations": [{"text": "<|channel|>final<|message|>Yes.<|return|>"}]}"#;
         let model = bench.scripted(answer);
         let mut shell = std::process::Command::new("sh");

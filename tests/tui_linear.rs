@@ -55,7 +55,7 @@ fn is_linear(heard: &str) {
 
 #[test]
 fn a_change_is_asked_for_reviewed_applied_and_undone_in_lines() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     bench.write("shop.py", SHOP);
     let mut pty = started(&bench, "demo");
     pty.wait_for("demo model is ready");
@@ -94,7 +94,7 @@ fn a_change_is_asked_for_reviewed_applied_and_undone_in_lines() {
 
 #[test]
 fn reasoning_is_announced_and_read_on_request_and_the_answer_comes_once() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let script = serde_json::json!({
         "generations": [{
             "text": "<|channel|>analysis<|message|>First thought.\nSecond thought.<|end|>\
@@ -129,7 +129,7 @@ fn reasoning_is_announced_and_read_on_request_and_the_answer_comes_once() {
 
 #[test]
 fn ctrl_c_interrupts_the_turn_and_twice_leaves() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let script = serde_json::json!({
         "generations": [{
             "text": "<|channel|>final<|message|>It goes on. And on and on and on and on and on.<|return|>",
@@ -151,7 +151,7 @@ fn ctrl_c_interrupts_the_turn_and_twice_leaves() {
 
 #[test]
 fn a_dumb_terminal_is_read_line_by_line() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let mut pty = Pty::with(&bench, 24, 80, &["-m", "demo"], &[("TERM", "dumb")]);
     pty.wait_for("Descant, line by line");
     pty.send("\x04");
@@ -161,7 +161,7 @@ fn a_dumb_terminal_is_read_line_by_line() {
 
 #[test]
 fn commands_of_ones_own_messages_and_conversations_are_chosen_in_words() {
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let answer = |text: &str| serde_json::json!({"text": format!("<|channel|>final<|message|>{text}<|return|>")});
     let script = serde_json::json!({"generations": [answer("Heard."), answer("Again.")]});
     let model = bench.scripted(&script.to_string());

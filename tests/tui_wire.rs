@@ -92,7 +92,7 @@ fn compare(pty: &mut Pty) {
 #[test]
 fn on_a_terminal() {
     for (rows, columns, theme) in [(40, 120, "dark"), (24, 80, "light"), (12, 40, "ansi16")] {
-        let bench = Bench::new();
+        let bench = Bench::without_sandbox();
         let model = script(&bench);
         let theme = format!("theme={theme}");
         let mut pty = Pty::start(&bench, rows, columns, &["-m", &model, "-c", &theme]);
@@ -105,7 +105,7 @@ fn in_tmux() {
     if !there_or_not_run("tmux") {
         return;
     }
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let model = script(&bench);
     let socket = bench.home().join("tmux").display().to_string();
     let program = format!("exec '{}' -m '{model}'", env!("CARGO_BIN_EXE_descant"));
@@ -130,7 +130,7 @@ fn in_screen() {
     if !there_or_not_run("screen") {
         return;
     }
-    let bench = Bench::new();
+    let bench = Bench::without_sandbox();
     let model = script(&bench);
     let folder = bench.home().join("screens");
     std::fs::create_dir(&folder).unwrap();

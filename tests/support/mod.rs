@@ -20,6 +20,7 @@ use tempfile::TempDir;
 pub struct Bench {
     home: TempDir,
     work: TempDir,
+    sandbox: bool,
 }
 
 impl Bench {
@@ -27,6 +28,15 @@ impl Bench {
         Bench {
             home: TempDir::new().unwrap(),
             work: TempDir::new().unwrap(),
+            sandbox: true,
+        }
+    }
+
+    /// For many starts in a test that is not about the sandbox: a container for each would be most of its time.
+    pub fn without_sandbox() -> Bench {
+        Bench {
+            sandbox: false,
+            ..Bench::new()
         }
     }
 
@@ -77,6 +87,7 @@ impl Bench {
             ),
             ("HOME", self.home.path().display().to_string()),
             ("DESCANT_SANDBOX_IMAGE", image()),
+            ("DESCANT_SANDBOX_ENABLED", self.sandbox.to_string()),
         ]
     }
 
