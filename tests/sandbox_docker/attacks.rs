@@ -1,4 +1,5 @@
-//! What the code may try: each attack is a test of its own, in a container of its own.
+//! What the code may try. What can only fail is a row of a table, whose rows share a container; what leaves something
+//! behind is a test of its own, in a container of its own.
 //!
 //! An attack is Python that does something forbidden. It counts as denied only by one of the errors its row names, so
 //! that one with a slip of the pen, which reaches nothing either, fails the test.
@@ -35,6 +36,15 @@ def write(path, text="x", mode="w"):
 
 /// Runs the attack; it must end with one of these errors.
 pub async fn assert_denied(session: &Session, attack: &str, errors: &[&str]) {
+    let said = tried(session, attack).await;
+    assert!(
+        errors.contains(&said.as_str()),
+        "{attack}\n  said {said:?}, of {errors:?}"
+    );
+}
+
+/// `reached`, or the name of the error that the attack ended with.
+async fn tried(session: &Session, attack: &str) -> String {
     let body: String = attack
         .trim()
         .lines()
@@ -43,24 +53,24 @@ pub async fn assert_denied(session: &Session, attack: &str, errors: &[&str]) {
     let code = format!(
         "{PROLOGUE}\ntry:\n{body}    print('reached')\nexcept OSError as error:\n    print(errno.errorcode.get(error.errno, error.errno))\n"
     );
-    let said = session.ok(&code).await;
-    assert!(
-        errors.contains(&said.trim()),
-        "{attack}\n  said {said:?}, of {errors:?}"
-    );
+    session.ok(&code).await.trim().to_owned()
 }
 
-/// One test for each row: a name, the attack, and the errors that deny it.
-macro_rules! attacks {
-    ($($name:ident: $attack:expr => [$($error:literal),+];)+) => {
-        $(
-            #[tokio::test]
-            async fn $name() {
-                let session = session!();
-                $crate::attacks::assert_denied(&session, $attack, &[$($error),+]).await;
-                session.sandbox.stop().await;
-            }
-        )+
-    };
+/// A name, the attack, and the errors that deny it.
+pub type Attack = (&'static str, &'static str, &'static [&'static str]);
+
+/// Tries every row, one after the other in one container, and names those that were not denied. `least`: so many rows
+/// there are, for a table that was emptied would pass.
+pub async fn assert_all_denied(table: &[Attack], least: usize) {
+    assert!(table.len() >= least, "{} attacks", table.len());
+    let session = session!();
+    let mut failed = Vec::new();
+    for (name, attack, errors) in table {
+        let said = tried(&session, attack).await;
+        if !errors.contains(&said.as_str()) {
+            failed.push(format!("{name}: {attack}\n  said {said:?}, of {errors:?}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    session.sandbox.stop().await;
 }
-pub(crate) use attacks;

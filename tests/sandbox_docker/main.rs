@@ -10,11 +10,14 @@
 )]
 #![cfg(unix)]
 
+#[path = "../docker_support/mod.rs"]
+mod docker_support;
 #[macro_use]
 mod support;
 
 mod attacks;
 mod cells;
+mod daemon;
 mod figures;
 mod life;
 mod output;

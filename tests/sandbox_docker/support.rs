@@ -4,14 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use descant::sandbox::{CellExit, CellResult, EngineLocator, Sandbox, SandboxConfig, SandboxError};
+use descant::sandbox::{CellExit, CellResult, EngineLocator, Sandbox, SandboxConfig};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::docker_support::{engine, image, not_run};
+
 pub fn config(workspace: &Path) -> SandboxConfig {
-    let image = std::env::var("DESCANT_TEST_IMAGE")
-        .unwrap_or_else(|_| "descant-test-python:latest".to_owned());
     SandboxConfig {
-        image,
+        image: image(),
         memory: 256 << 20,
         ..SandboxConfig::new(workspace.to_owned(), EngineLocator::from_env())
     }
@@ -70,26 +70,6 @@ impl Session {
         let result = self.run(code).await;
         assert_eq!(result.exit, CellExit::Ok, "{}", result.output);
         result.output
-    }
-}
-
-/// `None`, and a line that says so, where there is no engine and none is required.
-pub fn engine<T>(started: Result<T, SandboxError>) -> Option<T> {
-    let required = std::env::var("CI").is_ok_and(|ci| ci == "true")
-        || std::env::var("DESCANT_REQUIRE_DOCKER").is_ok_and(|set| set == "1");
-    match started {
-        Ok(started) => Some(started),
-        Err(SandboxError::NoEngine { reason, .. }) if !required => {
-            eprintln!("not run: no container engine ({reason})");
-            None
-        }
-        Err(SandboxError::NoImage { image, .. }) if !required => {
-            eprintln!(
-                "not run: no container engine with the image {image}; scripts/docker-for-tests.sh makes it"
-            );
-            None
-        }
-        Err(error) => panic!("{error}"),
     }
 }
 

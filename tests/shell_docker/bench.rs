@@ -1,9 +1,7 @@
 //! A workbench on a repository of its own.
 
 use descant::patch::{Decisions, Journal, Plan, apply};
-use descant::sandbox::{
-    CommandExit, CommandResult, EngineLocator, SandboxConfig, SandboxError, ViewChoice,
-};
+use descant::sandbox::{CommandExit, CommandResult, EngineLocator, SandboxConfig, ViewChoice};
 use descant::tools::python::Interpreter;
 use descant::tools::shell::Shell;
 use descant::tools::view::Changes;
@@ -12,6 +10,8 @@ use descant::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+pub use crate::docker_support::{engine, image};
 
 pub struct Bench {
     pub bench: Workbench,
@@ -71,27 +71,10 @@ pub fn give_away(path: &Path) {
 
 pub fn config(root: &Path, view: ViewChoice) -> SandboxConfig {
     SandboxConfig {
-        image: std::env::var("DESCANT_TEST_IMAGE")
-            .unwrap_or_else(|_| "descant-test-python:latest".to_owned()),
+        image: image(),
         memory: 512 << 20,
         view,
         ..SandboxConfig::new(root.to_owned(), EngineLocator::from_env())
-    }
-}
-
-/// `None`, and a line that says so, where there is no engine and none is required.
-pub fn engine<T>(started: Result<T, SandboxError>) -> Option<T> {
-    let required = std::env::var("CI").is_ok_and(|ci| ci == "true")
-        || std::env::var("DESCANT_REQUIRE_DOCKER").is_ok_and(|set| set == "1");
-    match started {
-        Ok(started) => Some(started),
-        Err(error @ (SandboxError::NoEngine { .. } | SandboxError::NoImage { .. }))
-            if !required =>
-        {
-            eprintln!("not run: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
     }
 }
 

@@ -12,6 +12,9 @@
 mod bench;
 mod changes;
 mod commands;
+#[path = "../docker_support/mod.rs"]
+mod docker_support;
 mod hostile;
+mod large;
 mod python;
 mod state;

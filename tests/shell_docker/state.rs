@@ -2,7 +2,12 @@
 
 use crate::bench::{Bench, lines, repository};
 use crate::both_ways;
+use bollard::Docker;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
 use descant::sandbox::ViewChoice;
+use descant::tools::python::Interpreter;
+use std::collections::HashMap;
+use tokio_util::sync::CancellationToken;
 
 both_ways!(what_git_ignores_is_hidden, hidden);
 async fn hidden(view: ViewChoice) {
@@ -133,45 +138,56 @@ async fn meanwhile(view: ViewChoice) {
 
 #[tokio::test]
 async fn nothing_of_ours_is_left_when_it_stops() {
-    use bollard::Docker;
-    use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
-    use std::collections::HashMap;
     for view in [ViewChoice::Overlay, ViewChoice::Copy] {
         let Some(bench) = Bench::start(view).await else {
             return;
         };
         bench.ok("true").await;
-        let docker = Docker::connect_with_local_defaults().unwrap();
-        let label = "dev.descant.owner";
-        let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
-        let ours = format!("/{}/", std::process::id());
-        let count = async || {
-            let containers = ListContainersOptionsBuilder::default()
-                .all(true)
-                .filters(&filters)
-                .build();
-            let containers = docker.list_containers(Some(containers)).await.unwrap();
-            let containers = containers
-                .iter()
-                .filter(|one| one.labels.as_ref().unwrap()[label].contains(&ours));
-            let volumes = ListVolumesOptionsBuilder::default()
-                .filters(&filters)
-                .build();
-            let volumes = docker
-                .list_volumes(Some(volumes))
-                .await
-                .unwrap()
-                .volumes
-                .unwrap_or_default();
-            let volumes = volumes
-                .iter()
-                .filter(|one| one.labels[label].contains(&ours));
-            (containers.count(), volumes.count())
-        };
-        let (containers, volumes) = count().await;
-        assert!(containers >= 1 && volumes >= 1);
+        let docker = Docker::connect_with_defaults().unwrap();
+        let session = bench.bench.sandbox().report().session.clone();
+        let (containers, volumes) = of_session(&docker, &session).await;
+        assert!(containers == 1 && volumes >= 1, "{containers}, {volumes}");
         bench.stop().await;
-        // Other tests of this process have theirs; ours are fewer than before.
-        let _ = count().await;
+        assert_eq!(of_session(&docker, &session).await, (0, 0), "{view:?}");
     }
+}
+
+/// How many containers and volumes a session has.
+async fn of_session(docker: &Docker, session: &str) -> (usize, usize) {
+    let label = format!("dev.descant.session={session}");
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
+    let containers = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let containers = docker.list_containers(Some(containers)).await.unwrap();
+    let all = ListVolumesOptionsBuilder::default().build();
+    let volumes = docker.list_volumes(Some(all)).await.unwrap().volumes;
+    let volumes = volumes.unwrap_or_default();
+    let ours = volumes.iter().filter(|one| one.name.contains(session));
+    (containers.len(), ours.count())
+}
+
+/// The repository itself, read-only: what is hidden elsewhere is covered here.
+#[tokio::test]
+async fn a_read_only_view_shows_nothing_that_is_ignored_and_has_no_shell() {
+    let started = Bench::with(ViewChoice::ReadOnly, repository(), &["src/.env"], |_| {}).await;
+    let Some(bench) = started else { return };
+    assert!(bench.bench.shell().is_none());
+    let code = "import os\nfor place, folders, files in sorted(os.walk('/workspace')):\n    print(place, sorted(folders), sorted(files))\n\
+        print([len(open('/workspace/' + name, 'rb').read()) for name in ('.env', 'src/.env', 'a.txt')])\n\
+        for name in ('a.txt', '.env', '.git/x', 'new'):\n    try: open('/workspace/' + name, 'w').write('x')\n    except OSError as error: print(name, error.strerror)";
+    let sandbox = bench.bench.sandbox();
+    let never = CancellationToken::new();
+    let result = sandbox.run_python(code, |_| {}, &never).await.unwrap();
+    assert_eq!(
+        result.output,
+        "/workspace ['.git', 'src', 'target'] ['.env', '.gitignore', 'a.txt', 'b.txt', 'run.sh']\n\
+         /workspace/.git [] []\n/workspace/src ['deep'] ['.env', 'lib.rs']\n/workspace/src/deep [] ['c.txt']\n/workspace/target [] []\n\
+         [0, 14, 14]\n\
+         a.txt Read-only file system\n.git/x Read-only file system\nnew Read-only file system\n"
+    );
+    // What was written to the cover went nowhere.
+    assert_eq!(bench.text(".env"), "SECRET=hunter2\n");
+    bench.stop().await;
 }

@@ -1,65 +1,71 @@
 //! Namespaces, mounts, rights, other processes, and calls into the kernel.
 
-use super::attacks;
+use super::{Attack, assert_all_denied};
 
-attacks! {
-    a_file_system_is_mounted: "done(libc.mount(b'none', b'/mnt/data', b'tmpfs', 0, None))" => ["EPERM"];
-    the_root_is_made_writable: "done(libc.mount(None, b'/', None, 32 | 4096, None))" => ["EPERM"];
-    the_repository_is_made_writable: "done(libc.mount(None, b'/workspace', None, 32 | 4096, None))" => ["EPERM"];
-    the_repository_is_bound_elsewhere: "done(libc.mount(b'/workspace', b'/tmp', None, 4096, None))" => ["EPERM"];
-    the_repository_is_unmounted: "done(libc.umount2(b'/workspace', 2))" => ["EPERM"];
-    a_mount_is_opened_the_new_way: "call('fsopen', b'tmpfs', 0)" => ["EPERM", "ENOSYS"];
-    a_mount_is_moved_the_new_way: "call('move_mount', -100, b'/workspace', -100, b'/tmp', 0)" => ["EPERM", "ENOSYS"];
-    a_mount_is_cloned_the_new_way: "call('open_tree', -100, b'/workspace', 1)" => ["EPERM", "ENOSYS"];
-    a_mounts_flags_are_changed_the_new_way: "call('mount_setattr', -100, b'/workspace', 0, bytes(32), 32)" => ["EPERM", "ENOSYS"];
-    the_root_is_changed: "done(libc.chroot(b'/tmp'))" => ["EPERM"];
-    the_root_is_pivoted: "call('pivot_root', b'/tmp', b'/tmp')" => ["EPERM", "ENOSYS"];
-    a_user_namespace_is_made: "done(libc.unshare(0x10000000))" => ["EPERM"];
-    a_mount_namespace_is_made: "done(libc.unshare(0x20000))" => ["EPERM"];
-    a_network_namespace_is_made: "done(libc.unshare(0x40000000))" => ["EPERM"];
-    a_process_namespace_is_made: "done(libc.unshare(0x20000000))" => ["EPERM"];
-    a_child_in_a_user_namespace_is_made: "call('clone3', struct.pack('11Q', 0x10000000, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0), 88)" => ["EPERM", "ENOSYS"];
-    another_namespace_is_entered: "done(libc.setns(os.open('/proc/self/ns/mnt', os.O_RDONLY), 0))" => ["EPERM"];
-    the_namespace_of_process_1_is_entered: "done(libc.setns(os.open('/proc/1/ns/mnt', os.O_RDONLY), 0))" => ["EPERM", "EACCES"];
-    it_becomes_root: "os.setuid(0)" => ["EPERM"];
-    its_group_becomes_root: "os.setgid(0)" => ["EPERM"];
-    it_joins_groups: "os.setgroups([0, 999])" => ["EPERM"];
-    it_becomes_somebody_else: "os.setresuid(1, 1, 1)" => ["EPERM"];
-    it_takes_capabilities: "done(libc.capset(struct.pack('Ii', 0x20080522, 0), struct.pack('6I', 0xffffffff, 0xffffffff, 0, 0xffffffff, 0xffffffff, 0)))" => ["EPERM"];
-    it_allows_new_privileges: "done(libc.prctl(38, 0, 0, 0, 0))" => ["EINVAL"];
-    it_raises_its_priority: "os.nice(-5)" => ["EPERM", "EACCES"];
-    it_runs_in_real_time: "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))" => ["EPERM"];
-    it_escapes_the_killer_of_memory: "write('/proc/self/oom_score_adj', '-1000')" => ["EACCES", "EPERM"];
-    it_raises_its_limit_of_files: "import resource\nresource.prlimit(0, resource.RLIMIT_NOFILE, (1 << 20, 1 << 20))" => ["EPERM"];
-    the_supervisors_memory_is_read: "read('/proc/%d/mem' % os.getppid())" => ["EACCES", "EPERM"];
-    the_supervisors_environment_is_read: "read('/proc/%d/environ' % os.getppid())" => ["EACCES", "EPERM"];
-    the_supervisors_descriptors_are_listed: "os.listdir('/proc/%d/fd' % os.getppid())" => ["EACCES", "EPERM"];
-    the_supervisor_is_traced: "call('ptrace', 16, os.getppid(), 0, 0)" => ["EPERM", "ENOSYS"];
-    process_1_is_traced: "call('ptrace', 16, 1, 0, 0)" => ["EPERM", "ENOSYS"];
-    another_processes_memory_is_read: "call('process_vm_readv', os.getppid(), 0, 0, 0, 0, 1)" => ["EPERM", "ENOSYS", "EINVAL"];
-    another_processes_objects_are_compared: "call('kcmp', 1, os.getppid(), 0, 0, 0)" => ["EPERM", "ENOSYS"];
-    a_program_is_loaded_into_the_kernel: "call('bpf', 0, bytes(128), 128)" => ["EPERM", "ENOSYS"];
-    a_module_is_loaded: "call('init_module', b'', 0, b'')" => ["EPERM", "ENOSYS"];
-    a_module_is_loaded_from_a_file: "call('finit_module', 0, b'', 0)" => ["EPERM", "ENOSYS"];
-    another_kernel_is_loaded: "call('kexec_load', 0, 0, 0, 0)" => ["EPERM", "ENOSYS"];
-    a_key_is_added: "call('add_key', b'user', b'x', b'y', 1, -3)" => ["EPERM", "ENOSYS"];
-    a_key_is_asked_for: "call('request_key', b'user', b'x', None, -3)" => ["EPERM", "ENOSYS"];
-    a_key_ring_is_joined: "call('keyctl', 1, None)" => ["EPERM", "ENOSYS"];
-    an_io_ring_is_set_up: "call('io_uring_setup', 8, bytes(120))" => ["EPERM", "ENOSYS"];
-    page_faults_are_served: "call('userfaultfd', 0)" => ["EPERM", "ENOSYS"];
-    the_machine_is_measured: "call('perf_event_open', bytes(120), 0, -1, -1, 0)" => ["EPERM", "ENOSYS", "EACCES"];
-    the_kernels_log_is_read: "call('syslog', 3, bytes(100), 100)" => ["EPERM", "ENOSYS"];
-    the_clock_is_set: "call('settimeofday', struct.pack('2q', 0, 0), None)" => ["EPERM", "ENOSYS"];
-    the_clock_is_set_the_new_way: "call('clock_settime', 0, struct.pack('2q', 0, 0))" => ["EPERM", "ENOSYS"];
-    the_clock_is_steered: "call('clock_adjtime', 0, struct.pack('I', 2) + bytes(204))" => ["EPERM", "ENOSYS"];
-    ports_are_opened: "call('iopl', 3)" => ["EPERM", "ENOSYS"];
-    a_port_is_opened: "call('ioperm', 0x70, 1, 1)" => ["EPERM", "ENOSYS"];
-    accounting_is_switched_on: "call('acct', b'/tmp/x')" => ["EPERM", "ENOSYS"];
-    quotas_are_changed: "call('quotactl', 0, 0, 0, 0)" => ["EPERM", "ENOSYS"];
-    swap_is_switched_on: "call('swapon', b'/tmp/x', 0)" => ["EPERM", "ENOSYS"];
-    the_machine_is_started_anew: "call('reboot', 0xfee1dead, 672274793, 0x1234567, 0)" => ["EPERM", "ENOSYS"];
-    the_host_is_renamed: "socket.sethostname('mine')" => ["EPERM"];
-    the_code_segment_is_changed: "call('name_to_handle_at', -100, b'/workspace', bytes(8), bytes(4), 0)" => ["EPERM", "ENOSYS", "EOVERFLOW"];
+#[rustfmt::skip]
+const ATTACKS: &[Attack] = &[
+    ("a file system is mounted", "done(libc.mount(b'none', b'/mnt/data', b'tmpfs', 0, None))", &["EPERM"]),
+    ("the root is made writable", "done(libc.mount(None, b'/', None, 32 | 4096, None))", &["EPERM"]),
+    ("the repository is made writable", "done(libc.mount(None, b'/workspace', None, 32 | 4096, None))", &["EPERM"]),
+    ("the repository is bound elsewhere", "done(libc.mount(b'/workspace', b'/tmp', None, 4096, None))", &["EPERM"]),
+    ("the repository is unmounted", "done(libc.umount2(b'/workspace', 2))", &["EPERM"]),
+    ("a mount is opened the new way", "call('fsopen', b'tmpfs', 0)", &["EPERM", "ENOSYS"]),
+    ("a mount is moved the new way", "call('move_mount', -100, b'/workspace', -100, b'/tmp', 0)", &["EPERM", "ENOSYS"]),
+    ("a mount is cloned the new way", "call('open_tree', -100, b'/workspace', 1)", &["EPERM", "ENOSYS"]),
+    ("a mounts flags are changed the new way", "call('mount_setattr', -100, b'/workspace', 0, bytes(32), 32)", &["EPERM", "ENOSYS"]),
+    ("the root is changed", "done(libc.chroot(b'/tmp'))", &["EPERM"]),
+    ("the root is pivoted", "call('pivot_root', b'/tmp', b'/tmp')", &["EPERM", "ENOSYS"]),
+    ("a user namespace is made", "done(libc.unshare(0x10000000))", &["EPERM"]),
+    ("a mount namespace is made", "done(libc.unshare(0x20000))", &["EPERM"]),
+    ("a network namespace is made", "done(libc.unshare(0x40000000))", &["EPERM"]),
+    ("a process namespace is made", "done(libc.unshare(0x20000000))", &["EPERM"]),
+    ("a child in a user namespace is made", "call('clone3', struct.pack('11Q', 0x10000000, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0), 88)", &["EPERM", "ENOSYS"]),
+    ("another namespace is entered", "done(libc.setns(os.open('/proc/self/ns/mnt', os.O_RDONLY), 0))", &["EPERM"]),
+    ("the namespace of process 1 is entered", "done(libc.setns(os.open('/proc/1/ns/mnt', os.O_RDONLY), 0))", &["EPERM", "EACCES"]),
+    ("it becomes root", "os.setuid(0)", &["EPERM"]),
+    ("its group becomes root", "os.setgid(0)", &["EPERM"]),
+    ("it joins groups", "os.setgroups([0, 999])", &["EPERM"]),
+    ("it becomes somebody else", "os.setresuid(1, 1, 1)", &["EPERM"]),
+    ("it takes capabilities", "done(libc.capset(struct.pack('Ii', 0x20080522, 0), struct.pack('6I', 0xffffffff, 0xffffffff, 0, 0xffffffff, 0xffffffff, 0)))", &["EPERM"]),
+    ("it allows new privileges", "done(libc.prctl(38, 0, 0, 0, 0))", &["EINVAL"]),
+    ("it raises its priority", "os.nice(-5)", &["EPERM", "EACCES"]),
+    ("it runs in real time", "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))", &["EPERM"]),
+    ("it escapes the killer of memory", "write('/proc/self/oom_score_adj', '-1000')", &["EACCES", "EPERM"]),
+    ("it raises its limit of files", "import resource\nresource.prlimit(0, resource.RLIMIT_NOFILE, (1 << 20, 1 << 20))", &["EPERM"]),
+    ("the supervisors memory is read", "read('/proc/%d/mem' % os.getppid())", &["EACCES", "EPERM"]),
+    ("the supervisors environment is read", "read('/proc/%d/environ' % os.getppid())", &["EACCES", "EPERM"]),
+    ("the supervisors descriptors are listed", "os.listdir('/proc/%d/fd' % os.getppid())", &["EACCES", "EPERM"]),
+    ("the supervisor is traced", "call('ptrace', 16, os.getppid(), 0, 0)", &["EPERM", "ENOSYS"]),
+    ("process 1 is traced", "call('ptrace', 16, 1, 0, 0)", &["EPERM", "ENOSYS"]),
+    ("another processes memory is read", "call('process_vm_readv', os.getppid(), 0, 0, 0, 0, 1)", &["EPERM", "ENOSYS", "EINVAL"]),
+    ("another processes objects are compared", "call('kcmp', 1, os.getppid(), 0, 0, 0)", &["EPERM", "ENOSYS"]),
+    ("a program is loaded into the kernel", "call('bpf', 0, bytes(128), 128)", &["EPERM", "ENOSYS"]),
+    ("a module is loaded", "call('init_module', b'', 0, b'')", &["EPERM", "ENOSYS"]),
+    ("a module is loaded from a file", "call('finit_module', 0, b'', 0)", &["EPERM", "ENOSYS"]),
+    ("another kernel is loaded", "call('kexec_load', 0, 0, 0, 0)", &["EPERM", "ENOSYS"]),
+    ("a key is added", "call('add_key', b'user', b'x', b'y', 1, -3)", &["EPERM", "ENOSYS"]),
+    ("a key is asked for", "call('request_key', b'user', b'x', None, -3)", &["EPERM", "ENOSYS"]),
+    ("a key ring is joined", "call('keyctl', 1, None)", &["EPERM", "ENOSYS"]),
+    ("an io ring is set up", "call('io_uring_setup', 8, bytes(120))", &["EPERM", "ENOSYS"]),
+    ("page faults are served", "call('userfaultfd', 0)", &["EPERM", "ENOSYS"]),
+    ("the machine is measured", "call('perf_event_open', bytes(120), 0, -1, -1, 0)", &["EPERM", "ENOSYS", "EACCES"]),
+    ("the kernels log is read", "call('syslog', 3, bytes(100), 100)", &["EPERM", "ENOSYS"]),
+    ("the clock is set", "call('settimeofday', struct.pack('2q', 0, 0), None)", &["EPERM", "ENOSYS"]),
+    ("the clock is set the new way", "call('clock_settime', 0, struct.pack('2q', 0, 0))", &["EPERM", "ENOSYS"]),
+    ("the clock is steered", "call('clock_adjtime', 0, struct.pack('I', 2) + bytes(204))", &["EPERM", "ENOSYS"]),
+    ("ports are opened", "call('iopl', 3)", &["EPERM", "ENOSYS"]),
+    ("a port is opened", "call('ioperm', 0x70, 1, 1)", &["EPERM", "ENOSYS"]),
+    ("accounting is switched on", "call('acct', b'/tmp/x')", &["EPERM", "ENOSYS"]),
+    ("quotas are changed", "call('quotactl', 0, 0, 0, 0)", &["EPERM", "ENOSYS"]),
+    ("swap is switched on", "call('swapon', b'/tmp/x', 0)", &["EPERM", "ENOSYS"]),
+    ("the machine is started anew", "call('reboot', 0xfee1dead, 672274793, 0x1234567, 0)", &["EPERM", "ENOSYS"]),
+    ("the host is renamed", "socket.sethostname('mine')", &["EPERM"]),
+    ("the code segment is changed", "call('name_to_handle_at', -100, b'/workspace', bytes(8), bytes(4), 0)", &["EPERM", "ENOSYS", "EOVERFLOW"]),
+];
+
+#[tokio::test]
+async fn it_does_not_get_out_of_its_container() {
+    assert_all_denied(ATTACKS, 40).await;
 }
 
 /// The rights themselves, whatever an attack made of them.

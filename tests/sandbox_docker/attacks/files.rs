@@ -4,45 +4,51 @@ use std::os::unix::fs::PermissionsExt;
 
 use descant::sandbox::CellExit;
 
-use super::attacks;
+use super::{Attack, assert_all_denied};
 
-attacks! {
-    a_file_of_the_repository_is_written: "write('/workspace/hello.txt')" => ["EROFS"];
-    a_file_of_the_repository_is_made: "write('/workspace/new')" => ["EROFS"];
-    a_file_of_the_repository_is_removed: "os.remove('/workspace/hello.txt')" => ["EROFS"];
-    a_file_of_the_repository_is_renamed: "os.rename('/workspace/hello.txt', '/workspace/other')" => ["EROFS"];
-    a_mode_in_the_repository_is_changed: "os.chmod('/workspace/hello.txt', 0o777)" => ["EROFS"];
-    a_time_in_the_repository_is_changed: "os.utime('/workspace/hello.txt')" => ["EROFS"];
-    a_link_is_made_in_the_repository: "os.symlink('/etc/passwd', '/workspace/link')" => ["EROFS"];
-    a_file_of_the_repository_is_linked_elsewhere: "os.link('/workspace/hello.txt', '/tmp/link')" => ["EXDEV", "EPERM"];
-    a_file_of_the_image_is_written: "write('/etc/passwd')" => ["EROFS", "EACCES"];
-    a_program_of_the_image_is_replaced: "os.rename('/bin/sh', '/bin/sh2')" => ["EROFS", "EACCES"];
-    a_file_is_made_at_the_root: "write('/new')" => ["EROFS", "EACCES"];
-    a_file_is_made_in_run: "write('/run/new')" => ["EROFS", "EACCES"];
-    a_file_is_made_in_dev: "write('/dev/new')" => ["EACCES", "EROFS"];
-    a_program_in_tmp_is_run: "write('/tmp/program', '#!/bin/sh\\n'); os.chmod('/tmp/program', 0o755); os.execv('/tmp/program', ['x'])" => ["EACCES"];
-    a_program_in_data_is_run: "write('/mnt/data/program', '#!/bin/sh\\n'); os.chmod('/mnt/data/program', 0o755); os.execv('/mnt/data/program', ['x'])" => ["EACCES"];
-    a_device_is_made: "os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0))" => ["EPERM"];
-    a_character_device_is_made: "os.mknod('/tmp/mem', 0o20600, os.makedev(1, 1))" => ["EPERM"];
-    the_machines_memory_is_read: "read('/dev/mem')" => ["ENOENT"];
-    the_machines_disk_is_read: "[read(path) for path in ('/dev/sda', '/dev/vda', '/dev/nvme0n1', '/dev/loop0', '/dev/dm-0')]" => ["ENOENT"];
-    a_virtual_machine_is_made: "read('/dev/kvm')" => ["ENOENT"];
-    a_file_system_of_its_own_is_served: "read('/dev/fuse')" => ["ENOENT"];
-    the_machines_log_is_read: "read('/dev/kmsg')" => ["ENOENT"];
-    the_shadow_file_is_read: "read('/etc/shadow')" => ["EACCES"];
-    the_core_pattern_is_written: "write('/proc/sys/kernel/core_pattern', '|/tmp/x')" => ["EROFS", "EACCES"];
-    the_magic_key_is_pressed: "write('/proc/sysrq-trigger', 'b')" => ["EROFS", "EACCES", "ENOENT"];
-    a_setting_of_the_kernel_is_written: "write('/proc/sys/vm/drop_caches', '3')" => ["EROFS", "EACCES"];
-    the_hotplug_helper_is_set: "write('/sys/kernel/uevent_helper', '/tmp/x')" => ["EROFS", "EACCES", "ENOENT"];
-    the_release_agent_is_set: "[write(path, '/tmp/x') for path in ('/sys/fs/cgroup/memory/release_agent', '/sys/fs/cgroup/release_agent')]" => ["EROFS", "EACCES", "ENOENT"];
-    its_own_memory_limit_is_raised: "write('/sys/fs/cgroup/memory/memory.limit_in_bytes' if os.path.isdir('/sys/fs/cgroup/memory') else '/sys/fs/cgroup/memory.max', '-1')" => ["EROFS", "EACCES"];
-    a_control_group_is_made: "os.mkdir('/sys/fs/cgroup/memory/x' if os.path.isdir('/sys/fs/cgroup/memory') else '/sys/fs/cgroup/x')" => ["EROFS", "EACCES"];
-    the_kernels_memory_is_read: "open('/proc/kcore', 'rb').read(1) or done(-1)" => ["EACCES", "ENOENT", "0"];
-    the_kernels_keys_are_read: "open('/proc/keys').read(1) or done(-1)" => ["EACCES", "ENOENT", "0"];
-    the_firmware_is_read: "os.listdir('/sys/firmware') or done(-1)" => ["EACCES", "ENOENT", "0"];
-    the_root_of_process_1_is_another: "same = os.stat('/proc/1/root/')[1:3] == os.stat('/')[1:3]\nif same: raise OSError(errno.EXDEV, 'it is the container\\'s own')" => ["EXDEV", "EACCES", "EPERM"];
-    the_engines_socket_is_found: "[socket.socket(socket.AF_UNIX).connect(path) for path in ('/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock', '/run/podman/podman.sock')]" => ["ENOENT"];
-    a_file_is_opened_by_its_handle: "call('open_by_handle_at', os.open('/workspace', os.O_RDONLY), struct.pack('IiQ', 8, 1, 2), 0)" => ["EPERM", "ENOSYS"];
+#[rustfmt::skip]
+const ATTACKS: &[Attack] = &[
+    ("a file of the repository is written", "write('/workspace/hello.txt')", &["EROFS"]),
+    ("a file of the repository is made", "write('/workspace/new')", &["EROFS"]),
+    ("a file of the repository is removed", "os.remove('/workspace/hello.txt')", &["EROFS"]),
+    ("a file of the repository is renamed", "os.rename('/workspace/hello.txt', '/workspace/other')", &["EROFS"]),
+    ("a mode in the repository is changed", "os.chmod('/workspace/hello.txt', 0o777)", &["EROFS"]),
+    ("a time in the repository is changed", "os.utime('/workspace/hello.txt')", &["EROFS"]),
+    ("a link is made in the repository", "os.symlink('/etc/passwd', '/workspace/link')", &["EROFS"]),
+    ("a file of the repository is linked elsewhere", "os.link('/workspace/hello.txt', '/tmp/link')", &["EXDEV", "EPERM"]),
+    ("a file of the image is written", "write('/etc/passwd')", &["EROFS", "EACCES"]),
+    ("a program of the image is replaced", "os.rename('/bin/sh', '/bin/sh2')", &["EROFS", "EACCES"]),
+    ("a file is made at the root", "write('/new')", &["EROFS", "EACCES"]),
+    ("a file is made in run", "write('/run/new')", &["EROFS", "EACCES"]),
+    ("a file is made in dev", "write('/dev/new')", &["EACCES", "EROFS"]),
+    ("a program in tmp is run", "write('/tmp/program', '#!/bin/sh\\n'); os.chmod('/tmp/program', 0o755); os.execv('/tmp/program', ['x'])", &["EACCES"]),
+    ("a program in data is run", "write('/mnt/data/program', '#!/bin/sh\\n'); os.chmod('/mnt/data/program', 0o755); os.execv('/mnt/data/program', ['x'])", &["EACCES"]),
+    ("a device is made", "os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0))", &["EPERM"]),
+    ("a character device is made", "os.mknod('/tmp/mem', 0o20600, os.makedev(1, 1))", &["EPERM"]),
+    ("the machines memory is read", "read('/dev/mem')", &["ENOENT"]),
+    ("the machines disk is read", "[read(path) for path in ('/dev/sda', '/dev/vda', '/dev/nvme0n1', '/dev/loop0', '/dev/dm-0')]", &["ENOENT"]),
+    ("a virtual machine is made", "read('/dev/kvm')", &["ENOENT"]),
+    ("a file system of its own is served", "read('/dev/fuse')", &["ENOENT"]),
+    ("the machines log is read", "read('/dev/kmsg')", &["ENOENT"]),
+    ("the shadow file is read", "read('/etc/shadow')", &["EACCES"]),
+    ("the core pattern is written", "write('/proc/sys/kernel/core_pattern', '|/tmp/x')", &["EROFS", "EACCES"]),
+    ("the magic key is pressed", "write('/proc/sysrq-trigger', 'b')", &["EROFS", "EACCES", "ENOENT"]),
+    ("a setting of the kernel is written", "write('/proc/sys/vm/drop_caches', '3')", &["EROFS", "EACCES"]),
+    ("the hotplug helper is set", "write('/sys/kernel/uevent_helper', '/tmp/x')", &["EROFS", "EACCES", "ENOENT"]),
+    ("the release agent is set", "[write(path, '/tmp/x') for path in ('/sys/fs/cgroup/memory/release_agent', '/sys/fs/cgroup/release_agent')]", &["EROFS", "EACCES", "ENOENT"]),
+    ("its own memory limit is raised", "write('/sys/fs/cgroup/memory/memory.limit_in_bytes' if os.path.isdir('/sys/fs/cgroup/memory') else '/sys/fs/cgroup/memory.max', '-1')", &["EROFS", "EACCES"]),
+    ("a control group is made", "os.mkdir('/sys/fs/cgroup/memory/x' if os.path.isdir('/sys/fs/cgroup/memory') else '/sys/fs/cgroup/x')", &["EROFS", "EACCES"]),
+    ("the kernels memory is read", "open('/proc/kcore', 'rb').read(1) or done(-1)", &["EACCES", "ENOENT", "0"]),
+    ("the kernels keys are read", "open('/proc/keys').read(1) or done(-1)", &["EACCES", "ENOENT", "0"]),
+    ("the firmware is read", "os.listdir('/sys/firmware') or done(-1)", &["EACCES", "ENOENT", "0"]),
+    ("the root of process 1 is another", "same = os.stat('/proc/1/root/')[1:3] == os.stat('/')[1:3]\nif same: raise OSError(errno.EXDEV, 'it is the container\\'s own')", &["EXDEV", "EACCES", "EPERM"]),
+    ("the engines socket is found", "[socket.socket(socket.AF_UNIX).connect(path) for path in ('/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock', '/run/podman/podman.sock')]", &["ENOENT"]),
+    ("a file is opened by its handle", "call('open_by_handle_at', os.open('/workspace', os.O_RDONLY), struct.pack('IiQ', 8, 1, 2), 0)", &["EPERM", "ENOSYS"]),
+];
+
+#[tokio::test]
+async fn no_file_but_its_own_is_reached() {
+    assert_all_denied(ATTACKS, 30).await;
 }
 
 #[tokio::test]

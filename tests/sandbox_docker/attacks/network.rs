@@ -3,24 +3,30 @@
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
-use super::attacks;
+use super::{Attack, assert_all_denied};
 
-attacks! {
-    a_name_is_looked_up: "socket.getaddrinfo('example.org', 80)" => ["-2", "-3", "-5"];
-    the_machine_is_looked_up: "socket.getaddrinfo('host.docker.internal', 80)" => ["-2", "-3", "-5"];
-    a_name_server_is_asked_directly: "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 53))" => ["ENETUNREACH"];
-    an_address_is_connected_to: "socket.create_connection(('1.1.1.1', 443), 2)" => ["ENETUNREACH"];
-    a_new_address_is_connected_to: "socket.socket(socket.AF_INET6).connect(('2001:4860:4860::8888', 443))" => ["ENETUNREACH", "EAFNOSUPPORT", "EADDRNOTAVAIL"];
-    a_datagram_is_sent: "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('10.0.0.1', 514))" => ["ENETUNREACH"];
-    a_broadcast_is_sent: "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)\ns.sendto(b'x', ('255.255.255.255', 67))" => ["ENETUNREACH"];
-    a_group_is_sent_to: "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('224.0.0.251', 5353))" => ["ENETUNREACH"];
-    the_address_of_cloud_secrets_is_connected_to: "socket.create_connection(('169.254.169.254', 80), 2)" => ["ENETUNREACH"];
-    the_gateway_is_connected_to: "[socket.create_connection((host, 22), 2) for host in ('172.17.0.1', '172.18.0.1', '192.168.65.2')]" => ["ENETUNREACH"];
-    an_echo_is_asked_for: "socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).sendto(b'\\x08' + bytes(7), ('8.8.8.8', 0))" => ["EACCES", "EPERM", "ENETUNREACH"];
-    a_raw_socket_is_made: "socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)" => ["EPERM"];
-    a_packet_socket_is_made: "socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))" => ["EPERM"];
-    the_hypervisor_is_spoken_to: "s = socket.socket(40, socket.SOCK_STREAM)\ns.settimeout(2)\ns.connect((2, 1024))" => ["EPERM", "EAFNOSUPPORT"];
-    an_interface_is_brought_up: "s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)\ns.bind((0, 0))\ns.send(struct.pack('IHHIIBBHiII', 32, 16, 0x405, 1, 0, 0, 0, 0, 1, 1, 1))\nreply = s.recv(4096)\nraise OSError(-struct.unpack_from('i', reply, 16)[0], '')" => ["EPERM"];
+#[rustfmt::skip]
+const ATTACKS: &[Attack] = &[
+    ("a name is looked up", "socket.getaddrinfo('example.org', 80)", &["-2", "-3", "-5"]),
+    ("the machine is looked up", "socket.getaddrinfo('host.docker.internal', 80)", &["-2", "-3", "-5"]),
+    ("a name server is asked directly", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 53))", &["ENETUNREACH"]),
+    ("an address is connected to", "socket.create_connection(('1.1.1.1', 443), 2)", &["ENETUNREACH"]),
+    ("a new address is connected to", "socket.socket(socket.AF_INET6).connect(('2001:4860:4860::8888', 443))", &["ENETUNREACH", "EAFNOSUPPORT", "EADDRNOTAVAIL"]),
+    ("a datagram is sent", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('10.0.0.1', 514))", &["ENETUNREACH"]),
+    ("a broadcast is sent", "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)\ns.sendto(b'x', ('255.255.255.255', 67))", &["ENETUNREACH"]),
+    ("a group is sent to", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('224.0.0.251', 5353))", &["ENETUNREACH"]),
+    ("the address of cloud secrets is connected to", "socket.create_connection(('169.254.169.254', 80), 2)", &["ENETUNREACH"]),
+    ("the gateway is connected to", "[socket.create_connection((host, 22), 2) for host in ('172.17.0.1', '172.18.0.1', '192.168.65.2')]", &["ENETUNREACH"]),
+    ("an echo is asked for", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).sendto(b'\\x08' + bytes(7), ('8.8.8.8', 0))", &["EACCES", "EPERM", "ENETUNREACH"]),
+    ("a raw socket is made", "socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)", &["EPERM"]),
+    ("a packet socket is made", "socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))", &["EPERM"]),
+    ("the hypervisor is spoken to", "s = socket.socket(40, socket.SOCK_STREAM)\ns.settimeout(2)\ns.connect((2, 1024))", &["EPERM", "EAFNOSUPPORT"]),
+    ("an interface is brought up", "s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)\ns.bind((0, 0))\ns.send(struct.pack('IHHIIBBHiII', 32, 16, 0x405, 1, 0, 0, 0, 0, 1, 1, 1))\nreply = s.recv(4096)\nraise OSError(-struct.unpack_from('i', reply, 16)[0], '')", &["EPERM"]),
+];
+
+#[tokio::test]
+async fn there_is_no_way_out() {
+    assert_all_denied(ATTACKS, 12).await;
 }
 
 #[tokio::test]
