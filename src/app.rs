@@ -5,6 +5,7 @@
 //! want to reach without starting the program. Errors become exit codes here and nowhere else.
 
 mod apply;
+mod bench;
 mod doctor;
 mod host;
 mod logging;
@@ -168,6 +169,7 @@ fn without_runtime(args: &Args, setup: &Setup) -> Option<anyhow::Result<Exit>> {
         | Command::Sessions { .. }
         | Command::Resume { .. }
         | Command::Models { .. }
+        | Command::Bench(_)
         | Command::Doctor { .. }
         | Command::Completions { .. }
         | Command::Man => None,
@@ -192,6 +194,7 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
         Some(Command::Models { command }) => {
             models::run(&setup, command.unwrap_or(ModelsCommand::List)).await
         }
+        Some(Command::Bench(args)) => bench::run(&setup, args).await,
         Some(Command::Doctor { json }) => doctor::run(&setup, json).await,
         Some(
             Command::Completions { .. }

@@ -196,6 +196,8 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
     },
+    /// Measure how fast a model runs on this machine
+    Bench(BenchArgs),
     /// Say what works on this machine and what is missing
     Doctor {
         /// As JSON
@@ -206,6 +208,22 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    /// Lengths of the prompts, in tokens
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', default_values_t = [512, 2048])]
+    pub prompt: Vec<usize>,
+    /// Tokens to generate after each
+    #[arg(long, value_name = "TOKENS", default_value_t = 128)]
+    pub generate: usize,
+    /// The median of so many runs is reported
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub runs: usize,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@
 //! thing to know: the ids of [`EngineEvent::Finished`] are the record of what was generated, stop token
 //! included, and go back into the next prompt untouched, so that a prefix cache keeps holding.
 
+mod bandwidth;
 pub mod checkpoint;
 pub mod demo;
 pub mod fit;

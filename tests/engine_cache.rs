@@ -194,6 +194,31 @@ async fn converse(worker: u64) -> Tally {
     tally
 }
 
+/// A long prompt is read in steps that build on each other through the cache.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_read_in_steps_equals_one_read_at_once() {
+    let setup = Setup::new(&Shape::default());
+    let pair = Pair {
+        cached: setup.engine().await,
+        plain: setup.engine_without_cache().await,
+    };
+    let mut tally = Tally::default();
+    let mut rng = StdRng::seed_from_u64(7);
+    for length in [768, 1023, 1024, 1025, 1300, 1900] {
+        let text: String = (1..length)
+            .map(|_| char::from(rng.random_range(b' '..b'~')))
+            .collect();
+        let mut prompt = setup.prompt(&text);
+        let tokens = pair.generate(&prompt, 16, 0, &mut tally).await;
+        // The whole of it is found, not a step.
+        let known = prompt.len() + tokens.len() - 1;
+        prompt.extend(tokens);
+        prompt.extend(setup.text("+"));
+        pair.generate(&prompt, 16, known, &mut tally).await;
+    }
+    assert_eq!((tally.aside, tally.missed), (0, 0), "{tally:?}");
+}
+
 /// Why the last id of a sequence is a sacrifice. When this fails, mistral.rs no longer needs it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bare_loop_with_the_cache_goes_wrong() {

@@ -118,12 +118,19 @@ fn words(setup: &Setup) -> Words {
     Arc::new(move || once.get_or_init(|| Vocabulary::load(&data)).clone())
 }
 
+/// Where `name` is looked for, and how it is to be loaded.
+pub(super) fn load_options(setup: &Setup, name: &str) -> LoadOptions {
+    let cache = setup.paths.data.join("demo");
+    LoadOptions {
+        context_length: setup.config.context,
+        ..LoadOptions::new(name.to_owned(), setup.places.clone(), cache)
+    }
+}
+
 /// Loads a model in the background.
 pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
     let (sender, progress) = mpsc::channel(REPORT_ROOM);
-    let data = setup.paths.data.clone();
-    let mut options = LoadOptions::new(name.to_owned(), setup.places.clone(), data.join("demo"));
-    options.context_length = setup.config.context;
+    let options = load_options(setup, name);
     let outcome = async move {
         let broken = |reason: String| EngineError::Unavailable {
             model: "the vocabulary".to_owned(),

@@ -4,6 +4,10 @@
 //! shard or an absurd header is named here and not met by the loader as a panic. It loads nothing and knows
 //! no engine; [`super::fit`] does the arithmetic with what it finds.
 
+mod traffic;
+
+pub use traffic::Traffic;
+
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
@@ -76,6 +80,11 @@ pub struct ModelConfig {
     pub sliding_window: Option<usize>,
     /// `sliding_attention` or `full_attention` by layer.
     pub layer_types: Option<Vec<String>>,
+    pub num_local_experts: Option<usize>,
+    pub num_experts_per_tok: Option<usize>,
+    /// The input embedding is the output projection too.
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
     quantization_config: Option<Quantization>,
 }
 
@@ -119,6 +128,7 @@ pub struct Checkpoint {
     pub float_values: u64,
     /// Bytes those values take on disk.
     pub float_bytes: u64,
+    pub traffic: Traffic,
 }
 
 impl Checkpoint {
@@ -151,6 +161,7 @@ impl Checkpoint {
             weight_bytes: 0,
             float_values: 0,
             float_bytes: 0,
+            traffic: Traffic::default(),
         };
         let shards = expected.len();
         for (number, (name, tensors)) in expected.into_iter().enumerate() {
@@ -180,8 +191,10 @@ impl Checkpoint {
             self.weight_bytes += bytes;
             match info.dtype {
                 Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => {
-                    self.float_values += info.shape.iter().map(|&d| d as u64).product::<u64>();
+                    let values = info.shape.iter().map(|&d| d as u64).product::<u64>();
+                    self.float_values += values;
                     self.float_bytes += bytes;
+                    self.traffic.add(name, values, 0);
                 }
                 // Packed or quantized weights, their scales, index tables.
                 Dtype::U8
@@ -192,7 +205,7 @@ impl Checkpoint {
                 | Dtype::I64
                 | Dtype::F8_E4M3
                 | Dtype::F8_E8M0
-                | Dtype::F4 => {}
+                | Dtype::F4 => self.traffic.add(name, 0, bytes),
                 other => {
                     return Err(CheckpointError::Dtype {
                         path: path.to_owned(),

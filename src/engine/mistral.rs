@@ -9,11 +9,13 @@
 mod follow;
 mod ledger;
 pub(super) mod load;
+mod prefill;
 mod runner;
 mod steer;
 
 pub use steer::Probe;
 
+use super::bandwidth;
 use super::guided::Guided;
 use super::outbox::{CAPACITY, Outbox};
 use super::reduced::ReducedVocabulary;
@@ -25,7 +27,10 @@ use crate::harmony::grammar::{Guide, TokenTable};
 use crate::harmony::vocab::{self, Vocabulary};
 use follow::{End, Follow, Patience};
 use mistralrs::core::Response;
-use mistralrs::{Constraint, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens};
+use mistralrs::{
+    Constraint, Device, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens,
+};
+use prefill::Reading;
 use runner::Runner;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -34,18 +39,23 @@ use steer::{Generation, Steer};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Room in mistral.rs's response channel, which it awaits at each token. Our task empties it all the time.
 const RESPONSES: usize = 256;
 
-/// When an engine counts as hung: no machine takes this long for one token,
-const PATIENCE: Duration = Duration::from_secs(120);
-/// nor this long for one of a prompt's.
-const PATIENCE_PER_PROMPT_TOKEN: Duration = Duration::from_millis(250);
-
 /// Tokens that an answer is taken to add to the prefix cache before it is known: a limit is mostly the whole
 /// context, and making room for that would empty the cache at each request where memory is short.
 const USUAL_ANSWER: usize = 1024;
+
+/// One sequence of the engine: a step of a prompt, or a prompt and what is generated from it.
+struct Sequence<'a> {
+    generation: &'a Arc<Generation>,
+    cancel: &'a CancellationToken,
+    reading: Reading,
+    /// The ledger is to know its key. On a paged cache a step adds nothing to its prompt.
+    filed: bool,
+}
 
 /// How the checkpoint's ids relate to Harmony's.
 #[derive(Debug)]
@@ -104,6 +114,8 @@ struct Shared {
     info: EngineInfo,
     vocabulary: Arc<Vocabulary>,
     codec: Arc<Codec>,
+    weights_per_token: u64,
+    device: Device,
     /// The demo is trained for greedy decoding, whatever is asked.
     always_greedy: bool,
     /// PagedAttention reuses whole blocks of this many tokens and does not tell; `None` on the plain cache.
@@ -135,6 +147,16 @@ impl Engine for MistralEngine {
 }
 
 impl MistralEngine {
+    /// Bytes of weights that decoding one token reads.
+    pub fn weights_per_token(&self) -> u64 {
+        self.shared.weights_per_token
+    }
+
+    /// Bytes a second that the model's device reads from its memory, measured now: half a second of its time.
+    pub fn memory_bandwidth(&self) -> Option<f64> {
+        bandwidth::measure(&self.shared.device)
+    }
+
     /// [`Engine::generate`] with the eyes and hands of a test.
     #[doc(hidden)]
     pub fn generate_probed(
@@ -201,7 +223,47 @@ impl Shared {
             done: 0,
             total: expected,
         });
+        let started = Instant::now();
+        let mut reading = Reading {
+            before: 0,
+            expected,
+            last: false,
+        };
+        for end in self.steps(found, prompt.len(), &mut runner) {
+            let part = prompt.get(..end).unwrap_or(&prompt).to_vec();
+            let generation = Arc::new(Generation::nothing(self.codec.clone(), &request, end));
+            let sequence = Sequence {
+                generation: &generation,
+                cancel: &request.cancel,
+                reading,
+                filed: self.block.is_none(),
+            };
+            let going = self
+                .sequence(
+                    &mut runner,
+                    &queue,
+                    part,
+                    sequence,
+                    outbox,
+                    |end, _| match end {
+                        End::Stopped(StopReason::Length) => None,
+                        End::Stopped(stop) => Some(nothing(*stop)),
+                        End::Refused(error) | End::Died(error) | End::Hung(error) => {
+                            Some(EngineEvent::Failed {
+                                error: error.clone(),
+                                tokens: Vec::new(),
+                            })
+                        }
+                    },
+                )
+                .await;
+            if !going {
+                return;
+            }
+            reading.before += generation.first().map_or(0, |first| first.fresh);
+        }
 
+        reading.last = true;
         let sampling = if self.always_greedy {
             Sampling::GREEDY
         } else {
@@ -216,73 +278,82 @@ impl Shared {
             limit,
             probe,
         ));
-        let (sender, responses) = mpsc::channel(RESPONSES);
-        let started = Instant::now();
-        let id = self.requests.fetch_add(1, Ordering::Relaxed);
-        if queue
-            .send(completion(
-                id,
-                prompt.clone(),
-                &generation,
-                self.codec.sacrifice(),
-                sender,
-            ))
-            .await
-            .is_err()
-        {
-            runner.forget_front();
-            let error = EngineError::Broken("its thread had ended".into());
-            return outbox.push(EngineEvent::Failed {
-                error,
-                tokens: Vec::new(),
-            });
-        }
-        let patience = Patience {
-            first_token: PATIENCE
-                + PATIENCE_PER_PROMPT_TOKEN
-                    .saturating_mul(u32::try_from(expected).unwrap_or(u32::MAX)),
-            token: PATIENCE,
+        let sequence = Sequence {
+            generation: &generation,
+            cancel: &request.cancel,
+            reading,
+            filed: true,
         };
-        let transcript = Transcript::new(&self.vocabulary);
-        let mut follow = Follow::new(
-            &generation,
-            responses,
-            &request.cancel,
+        let length = prompt.len();
+        self.sequence(
+            &mut runner,
+            &queue,
+            prompt,
+            sequence,
             outbox,
-            transcript,
-            patience,
-            expected,
+            |end, transcript| {
+                let usage = self.usage(&generation, length, reading, started, transcript);
+                let tokens = transcript.take_tokens();
+                Some(match end {
+                    End::Stopped(stop) => EngineEvent::Finished {
+                        tokens,
+                        usage,
+                        stop: *stop,
+                    },
+                    End::Refused(error) | End::Died(error) | End::Hung(error) => {
+                        EngineEvent::Failed {
+                            error: error.clone(),
+                            tokens,
+                        }
+                    }
+                })
+            },
+        )
+        .await;
+    }
+
+    /// Runs one sequence to its end, says what `conclude` makes of it, and leaves the engine ready for the
+    /// next. `false`: that was the last of this request.
+    async fn sequence(
+        &self,
+        runner: &mut Runner,
+        queue: &mpsc::Sender<Request>,
+        prompt: Vec<u32>,
+        sequence: Sequence<'_>,
+        outbox: &mut Outbox,
+        conclude: impl FnOnce(&End, &mut Transcript) -> Option<EngineEvent>,
+    ) -> bool {
+        let (sender, responses) = mpsc::channel(RESPONSES);
+        let id = self.requests.fetch_add(1, Ordering::Relaxed);
+        let sacrifice = self.codec.sacrifice();
+        let generation = sequence.generation;
+        let mut follow = Follow::new(
+            generation,
+            responses,
+            sequence.cancel,
+            outbox,
+            Transcript::new(&self.vocabulary),
+            Patience::of(sequence.reading),
+            sequence.reading,
         );
-        let end = follow.run_out().await;
+        let request = completion(id, prompt.clone(), generation, sacrifice, sender);
+        let end = match queue.send(request).await {
+            Ok(()) => follow.run_out().await,
+            Err(_) => End::Died(EngineError::Broken("its thread had ended".into())),
+        };
         follow.transcript.finish(follow.outbox);
-        let usage = self.usage(
-            &generation,
-            prompt.len(),
-            expected,
-            started,
-            &follow.transcript,
-        );
-        let tokens = follow.transcript.take_tokens();
-        follow.outbox.push(match &end {
-            End::Stopped(stop) => EngineEvent::Finished {
-                tokens,
-                usage,
-                stop: *stop,
-            },
-            End::Refused(error) | End::Died(error) | End::Hung(error) => EngineEvent::Failed {
-                error: error.clone(),
-                tokens,
-            },
-        });
+        let said = conclude(&end, &mut follow.transcript);
+        let going = said.is_none();
+        if let Some(event) = said {
+            follow.outbox.push(event);
+        }
         match end {
             End::Stopped(_) => {
-                if follow.drain().await {
-                    if runner.caches() {
-                        let key = prompt.into_iter().chain(generation.handed()).collect();
-                        runner.ledger().add(key);
-                    }
-                } else {
+                if !follow.drain().await {
                     runner.mark_hung();
+                } else if runner.caches() && sequence.filed {
+                    let key = prompt.into_iter().chain(generation.handed()).collect();
+                    runner.ledger().add(key);
                 }
             }
             // An error inside the engine empties its cache.
@@ -293,20 +364,41 @@ impl Shared {
             End::Died(_) => runner.forget_front(),
             End::Hung(_) => runner.mark_hung(),
         }
+        going
+    }
+
+    /// Where a long prompt is cut, so that reading it can be followed and left.
+    fn steps(&self, found: usize, length: usize, runner: &mut Runner) -> Vec<usize> {
+        let step = match self.block {
+            Some(_) => prefill::STEP_PAGED,
+            None => prefill::STEP_PLAIN,
+        };
+        let ends = prefill::ends(found, length, step);
+        // The plain cache keeps a copy of each; a conversation's own prefix is worth more than a number.
+        let copies = if self.block.is_none() {
+            ends.iter().sum::<usize>() + length + USUAL_ANSWER
+        } else {
+            0
+        };
+        if runner.caches() && !runner.ledger().is_full_with(copies) {
+            ends
+        } else {
+            Vec::new()
+        }
     }
 
     fn usage(
         &self,
         generation: &Generation,
         prompt: usize,
-        expected: usize,
+        reading: Reading,
         started: Instant,
         transcript: &Transcript,
     ) -> Usage {
         let first = generation.first();
         let fresh = match (self.block, first) {
-            (None, Some(first)) => first.fresh,
-            (Some(_), _) | (None, None) => expected,
+            (None, Some(first)) => reading.before + first.fresh,
+            (Some(_), _) | (None, None) => reading.expected,
         };
         let until_first = match first {
             Some(first) => first.at.saturating_duration_since(started.into_std()),

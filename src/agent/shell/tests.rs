@@ -1,6 +1,7 @@
 use super::*;
 
-async fn ran(command: &str, interrupt: bool) -> (Vec<AgentEvent>, String) {
+/// Runs `command`; with `interrupt` until it has shown something and `interrupt` is in what was shown.
+async fn ran(command: &str, interrupt: Option<&str>) -> (Vec<AgentEvent>, String) {
     let folder = tempfile::tempdir().unwrap();
     let (sender, mut events) = mpsc::channel(64);
     let root = folder.path().canonicalize().unwrap();
@@ -11,10 +12,10 @@ async fn ran(command: &str, interrupt: bool) -> (Vec<AgentEvent>, String) {
     let finished = loop {
         tokio::select! {
             Some(event) = events.recv() => {
-                if interrupt && matches!(event, AgentEvent::ShellOutput { .. }) {
+                seen.push(event);
+                if interrupt.is_some_and(|word| shown(&seen).contains(word)) {
                     assert!(shell.interrupt());
                 }
-                seen.push(event);
             }
             finished = shell.finished() => break finished.unwrap(),
         }
@@ -49,7 +50,7 @@ fn end(events: &[AgentEvent]) -> ShellEnd {
 #[tokio::test]
 async fn a_command_runs_in_the_root_and_both_of_its_streams_come_in_order() {
     let command = "pwd; echo one; echo two >&2; echo three; cat; exit 3";
-    let (events, text) = ran(command, false).await;
+    let (events, text) = ran(command, None).await;
     assert!(shown(&events).ends_with("\none\ntwo\nthree\n"));
     assert_eq!(end(&events), ShellEnd::Exited(3));
     assert!(text.contains("exit code 3"), "{text}");
@@ -58,7 +59,7 @@ async fn a_command_runs_in_the_root_and_both_of_its_streams_come_in_order() {
 
 #[tokio::test]
 async fn an_interrupt_reaches_what_the_command_started() {
-    let (events, text) = ran("echo begun; sleep 1000; echo never", true).await;
+    let (events, text) = ran("echo begun; sleep 1000; echo never", Some("begun")).await;
     assert_eq!(shown(&events), "begun\n");
     assert_eq!(end(&events), ShellEnd::Interrupted);
     assert!(text.contains("The user interrupted it"), "{text}");
@@ -67,20 +68,20 @@ async fn an_interrupt_reaches_what_the_command_started() {
 #[tokio::test]
 async fn one_that_ignores_the_interrupt_is_killed() {
     let command = "trap '' INT; echo begun; while true; do sleep 0.05; done";
-    let (events, _) = ran(command, true).await;
+    let (events, _) = ran(command, Some("begun")).await;
     assert_eq!(end(&events), ShellEnd::Interrupted);
 }
 
 #[tokio::test]
 async fn what_it_leaves_behind_does_not_hold_it() {
-    let (events, _) = ran("sleep 30 & echo left; exit 0", false).await;
+    let (events, _) = ran("sleep 30 & echo left; exit 0", None).await;
     assert_eq!(shown(&events), "left\n");
     assert_eq!(end(&events), ShellEnd::Exited(0));
 }
 
 #[tokio::test]
 async fn endless_output_is_interrupted_and_bounded() {
-    let (events, text) = ran("yes", true).await;
+    let (events, text) = ran("yes", Some("bytes not shown")).await;
     assert_eq!(end(&events), ShellEnd::Interrupted);
     assert!(text.len() < 20_000, "{}", text.len());
     assert!(text.contains("bytes left out"), "{text}");

@@ -10,6 +10,7 @@ fn checkpoint(config: serde_json::Value, weight_bytes: u64) -> Checkpoint {
         weight_bytes,
         float_values: 0,
         float_bytes: 0,
+        traffic: crate::engine::checkpoint::Traffic::default(),
     }
 }
 

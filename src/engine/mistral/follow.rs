@@ -1,10 +1,11 @@
 //! Following one generation: mistral.rs's responses in, events out, nobody made to wait.
 
+use super::prefill::Reading;
 use super::steer::Generation;
 use crate::conversation::TokenId;
 use crate::engine::outbox::Outbox;
 use crate::engine::transcript::Transcript;
-use crate::engine::{EngineError, EngineEvent, StopReason};
+use crate::engine::{EngineError, StopReason};
 use mistralrs::core::Response;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -24,11 +25,26 @@ pub(super) enum End {
     Hung(EngineError),
 }
 
+/// When an engine counts as hung: no machine takes this long for one token,
+const PATIENCE: Duration = Duration::from_secs(120);
+/// nor this long for one of a prompt's.
+const PATIENCE_PER_PROMPT_TOKEN: Duration = Duration::from_millis(250);
+
 /// How long the engine may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) first_token: Duration,
     pub(super) token: Duration,
+}
+
+impl Patience {
+    pub(super) fn of(reading: Reading) -> Self {
+        let tokens = u32::try_from(reading.expected).unwrap_or(u32::MAX);
+        Patience {
+            first_token: PATIENCE + PATIENCE_PER_PROMPT_TOKEN.saturating_mul(tokens),
+            token: PATIENCE,
+        }
+    }
 }
 
 pub(super) struct Follow<'a> {
@@ -38,8 +54,7 @@ pub(super) struct Follow<'a> {
     pub(super) outbox: &'a mut Outbox,
     pub(super) transcript: Transcript,
     pub(super) patience: Patience,
-    /// Prompt tokens to compute, as announced.
-    pub(super) expected: usize,
+    pub(super) reading: Reading,
     reader_gone: bool,
     prefill_done: bool,
     new: Vec<TokenId>,
@@ -53,7 +68,7 @@ impl<'a> Follow<'a> {
         outbox: &'a mut Outbox,
         transcript: Transcript,
         patience: Patience,
-        expected: usize,
+        reading: Reading,
     ) -> Self {
         Follow {
             generation,
@@ -62,7 +77,7 @@ impl<'a> Follow<'a> {
             outbox,
             transcript,
             patience,
-            expected,
+            reading,
             reader_gone: false,
             prefill_done: false,
             new: Vec::new(),
@@ -155,10 +170,7 @@ impl<'a> Follow<'a> {
         let stop = self.generation.since(self.transcript.len(), &mut self.new);
         if let (false, Some(first)) = (self.prefill_done, self.generation.first()) {
             self.prefill_done = true;
-            // On a paged cache the engine does not tell; what was announced is then the best there is.
-            let total = first.fresh.min(self.expected.max(1));
-            self.outbox
-                .push(EngineEvent::Prefill { done: total, total });
+            self.outbox.push(self.reading.reached(first.fresh));
         }
         for &token in &self.new {
             self.transcript.push(token, self.outbox);

@@ -134,10 +134,17 @@ pub(in crate::engine) fn load(
     };
     // A paged cache has its own pool and its own eviction; ours only mirrors what it was given.
     let budget = if paged { u64::MAX } else { budget };
+    // On the plain cache a sliding layer has only its window, and mistral.rs fails on a prefix that is longer.
+    let windowed = !paged && kv.sliding_layers > 0;
+    if windowed && request.prefix_cache {
+        tracing::info!(
+            "no prefix cache: {name} has sliding windows, which mistral.rs reuses on a paged cache only"
+        );
+    }
     let model = LoadedModel {
         pipeline,
         scheduler,
-        prefix_cache: request.prefix_cache,
+        prefix_cache: request.prefix_cache && !windowed,
     };
     let shared = Shared {
         info: EngineInfo {
@@ -148,6 +155,8 @@ pub(in crate::engine) fn load(
         },
         vocabulary,
         codec: Arc::new(codec),
+        weights_per_token: checkpoint.traffic.per_token(&checkpoint.config, element),
+        device,
         always_greedy: request.always_greedy,
         block: paged.then_some(PAGE),
         runner: Arc::new(Mutex::new(Runner::new(
@@ -182,7 +191,13 @@ const ACCELERATORS: &str = "use the built-in demo model (-m demo), or build Desc
 
 /// GPT-OSS's weights are MXFP4, which mistral.rs computes on CUDA and Metal only.
 fn refuse_without_accelerator(model: &str, needs_one: bool) -> Result<(), EngineError> {
-    if needs_one && !cfg!(any(feature = "cuda", feature = "metal")) {
+    if needs_one
+        && !cfg!(any(
+            feature = "cuda",
+            feature = "metal",
+            feature = "gpt-oss-on-cpu"
+        ))
+    {
         return Err(unavailable(
             model,
             "GPT-OSS needs a GPU, and this build of Descant has neither CUDA nor Metal".into(),
@@ -199,7 +214,7 @@ fn device(model: &str, force_cpu: bool, needs_accelerator: bool) -> Result<Devic
         mistralrs::best_device(false)
             .map_err(|e| unavailable(model, format!("the GPU cannot be used: {e}"), ACCELERATORS))?
     };
-    if needs_accelerator && matches!(device, Device::Cpu) {
+    if needs_accelerator && matches!(device, Device::Cpu) && !cfg!(feature = "gpt-oss-on-cpu") {
         return Err(unavailable(
             model,
             "GPT-OSS needs a GPU, and none was found".into(),

@@ -12,7 +12,7 @@ use crate::conversation::TokenId;
 use crate::engine::guided::Guided;
 use crate::engine::sample::{Sampler, best_two};
 use crate::engine::transcript::ends_generation;
-use crate::engine::{GenerateRequest, StopReason};
+use crate::engine::{GenerateRequest, Sampling, StopReason};
 use mistralrs::{CustomLogitsProcessor, Device, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -87,6 +87,12 @@ impl Generation {
         }
     }
 
+    /// Computes a prompt and ends: no token is chosen.
+    pub(super) fn nothing(codec: Arc<Codec>, request: &GenerateRequest, prompt: usize) -> Self {
+        let sampler = Sampler::new(Sampling::GREEDY);
+        Generation::new(codec, request, sampler, Guided::default(), prompt, 0, None)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics while it holds the lock; if it did, the record is still the truth.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -134,6 +140,9 @@ impl Generation {
         let sacrifice = self.codec.sacrifice();
         if self.cancel.is_cancelled() {
             state.stop.get_or_insert(StopReason::Cancelled);
+        }
+        if self.limit == 0 {
+            state.stop.get_or_insert(StopReason::Length);
         }
         if state.stop.is_none() {
             match self.choose(&mut state, logits, sacrifice) {

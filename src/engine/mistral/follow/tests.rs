@@ -5,7 +5,7 @@ use super::*;
 use crate::engine::guided::Guided;
 use crate::engine::mistral::Codec;
 use crate::engine::sample::Sampler;
-use crate::engine::{GenerateRequest, Sampling};
+use crate::engine::{EngineEvent, GenerateRequest, Sampling};
 use crate::harmony::vocab::{self, Vocabulary};
 use mistralrs::core::{CompletionChunkChoice, CompletionChunkResponse};
 use mistralrs::{CustomLogitsProcessor, Device, Tensor};
@@ -15,6 +15,7 @@ struct Stage {
     vocabulary: Arc<Vocabulary>,
     generation: Arc<Generation>,
     request: GenerateRequest,
+    reading: Reading,
 }
 
 impl Stage {
@@ -40,6 +41,11 @@ impl Stage {
             vocabulary: Vocabulary::load(std::path::Path::new("/nonexistent")).unwrap(),
             generation: Arc::new(generation),
             request,
+            reading: Reading {
+                before: 0,
+                expected: 3,
+                last: true,
+            },
         }
     }
 
@@ -87,7 +93,7 @@ impl Stage {
             &mut outbox,
             transcript,
             patience,
-            3,
+            self.reading,
         );
         let end = tokio::time::timeout(Duration::from_secs(5), follow.run_out())
             .await
