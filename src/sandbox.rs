@@ -142,6 +142,10 @@ pub enum SandboxError {
     /// No engine answers. Says what was tried and what to install or start.
     #[error("no container engine: {reason}\n  {hint}")]
     NoEngine { reason: String, hint: String },
+    #[error(
+        "switched off by sandbox.enabled = false\n  set it to true to offer python and shell to the model"
+    )]
+    Off,
     #[error("the image {image} is not here\n  {hint}")]
     NoImage { image: String, hint: String },
     /// Neither the image its name stands for nor the pinned one can be used without a word of the user.
@@ -342,6 +346,11 @@ impl Sandbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Whether the code has a network.
+    pub fn network(&self) -> bool {
+        self.network.load(Ordering::Relaxed)
     }
 
     /// Gives the code a network, or takes it away, from the next cell on; a running one ends first. The container is a

@@ -133,6 +133,18 @@ fn the_network_is_switched_for_the_session_and_shown() {
             assert!(matches!(told, AgentEvent::Notice(text) if text.contains("network")));
         }
         assert_eq!(*rig.python.network.lock().unwrap(), [true, false]);
+        // One that goes on because no other could be had still has its network, and is said to.
+        rig.send(change(SandboxChange::Network(true))).await;
+        state(&mut rig).await;
+        *rig.host.fetches.lock().unwrap() = [Fetch::Fails].into();
+        rig.send(change(SandboxChange::Image(ImageWish::Pull)))
+            .await;
+        let after = loop {
+            if let SandboxState::Ready { description } = state(&mut rig).await {
+                break description;
+            }
+        };
+        assert!(after.starts_with("network on: "), "{after}");
     });
 }
 
@@ -145,6 +157,6 @@ fn without_a_container_there_is_nothing_to_switch() {
         state(&mut rig).await;
         rig.send(change(SandboxChange::Network(true))).await;
         let told = one(&mut rig, |event| matches!(event, AgentEvent::Problem(_))).await;
-        assert!(matches!(told, AgentEvent::Problem(text) if text.contains("/doctor")));
+        assert!(matches!(told, AgentEvent::Problem(text) if text.contains("no docker socket")));
     });
 }

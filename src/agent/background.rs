@@ -133,7 +133,7 @@ pub(super) fn start_sandbox(
         };
         let state = match &outcome {
             Ok(python) => SandboxState::Ready {
-                description: python.description().to_owned(),
+                description: described(python.as_ref(), python.network()),
             },
             Err(reason) => SandboxState::Unavailable {
                 reason: reason.clone(),
@@ -146,6 +146,12 @@ pub(super) fn start_sandbox(
         }
     });
     Arrival::Awaited(receiver, task)
+}
+
+/// What the status line says of a container; the first words tell of a network, which one that goes on may have.
+pub(super) fn described(python: &dyn Interpreter, network: bool) -> String {
+    let network = if network { "network on: " } else { "" };
+    format!("{network}{}", python.description())
 }
 
 async fn started(

@@ -1,6 +1,6 @@
 //! `/sandbox`: another image, or a network, for the container that the model's code runs in.
 
-use super::background::{Arrival, start_sandbox};
+use super::background::{Arrival, described, start_sandbox};
 use super::task::Core;
 use super::{AgentEvent, SandboxChange, SandboxState};
 use crate::sandbox::ImageWish;
@@ -39,8 +39,7 @@ impl Core {
         let event = match timeout(ARRIVAL, self.python.wait()).await {
             Ok(Some(Ok(python))) => {
                 python.set_network(on).await;
-                let network = if on { "network on: " } else { "" };
-                let description = format!("{network}{}", python.description());
+                let description = described(python.as_ref(), on);
                 self.link
                     .send(AgentEvent::Sandbox(SandboxState::Ready { description }));
                 AgentEvent::Notice(if on {
@@ -49,9 +48,10 @@ impl Core {
                     "the container has no network from the next call on".to_owned()
                 })
             }
-            Ok(Some(Err(_)) | None) => {
-                AgentEvent::Problem("there is no container; /doctor says why".to_owned())
+            Ok(Some(Err(reason))) => {
+                AgentEvent::Problem(format!("there is no container: {reason}"))
             }
+            Ok(None) => AgentEvent::Problem("there is no container; /doctor says why".to_owned()),
             Err(_elapsed) => AgentEvent::Problem(
                 "the container is still starting\n  try again when the status line names it"
                     .to_owned(),

@@ -195,10 +195,7 @@ pub(super) async fn start_sandbox(
 ) -> Result<Workbench, SandboxError> {
     let wanted = &setup.config.sandbox;
     if !wanted.enabled {
-        return Err(SandboxError::NoEngine {
-            reason: "switched off by sandbox.enabled = false".to_owned(),
-            hint: "set it to true to offer python and shell".to_owned(),
-        });
+        return Err(SandboxError::Off);
     }
     if setup.config.offline && wish == ImageWish::Pull {
         return Err(SandboxError::NoImage {

@@ -105,6 +105,10 @@ async fn engine_at(host: &str, local_only: bool, limit: Duration) -> Result<Engi
     if local_only && !host.starts_with("unix://") {
         return Err(REMOTE.to_owned());
     }
+    // bollard says of a refused connection only "client error"; the socket itself says why.
+    if let Some(path) = host.strip_prefix("unix://") {
+        probe(Path::new(path), limit).await?;
+    }
     let (docker, socket) = client(host)?;
     answer(docker, socket, host, limit).await
 }
@@ -120,8 +124,10 @@ fn no_engine(reason: String, why: &str) -> SandboxError {
         "restart the engine (`sudo systemctl restart docker`, or the desktop application)"
     } else if why.contains(REMOTE) {
         "use a local engine, or run without --offline"
+    } else if reason.contains("(DOCKER_HOST)") || reason.contains("(DOCKER_CONTEXT)") {
+        "install or start that engine, or unset the variable; without an engine python and shell are not offered to the model"
     } else {
-        "install or start Docker or Podman (`sudo systemctl start docker`); without one, python is not offered to the model"
+        "install or start Docker or Podman (`sudo systemctl start docker`); without one python and shell are not offered to the model"
     };
     SandboxError::NoEngine {
         reason,
@@ -151,10 +157,6 @@ async fn answer(
     host: &str,
     limit: Duration,
 ) -> Result<Engine, String> {
-    // hyper reports a refused connection only as "client error"; the socket itself says why.
-    if let Some(path) = &socket {
-        probe(path, limit).await?;
-    }
     let said = tokio::time::timeout(limit, async {
         let docker = docker.negotiate_version().await?;
         let version = docker.version().await?;
@@ -248,5 +250,10 @@ mod tests {
         assert!(hint(DENIED).contains("usermod -aG docker"));
         assert!(hint("it does not answer within 5 s").contains("restart"));
         assert!(hint("nothing listens there").contains("install or start"));
+        let named = "/x.sock (DOCKER_HOST): no such socket".to_owned();
+        match no_engine(named, "no such socket") {
+            SandboxError::NoEngine { hint, .. } => assert!(hint.contains("unset the variable")),
+            other => panic!("{other}"),
+        }
     }
 }

@@ -24,6 +24,10 @@ pub trait Interpreter: Send + Sync {
     fn shell(&self) -> Option<&dyn Shell> {
         None
     }
+    /// Whether the code has a network.
+    fn network(&self) -> bool {
+        false
+    }
     /// Gives the code a network, or takes it away, from the next cell on.
     fn set_network(&self, on: bool) -> BoxFuture<'_, ()>;
     /// Ends it and leaves nothing behind.

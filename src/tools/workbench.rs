@@ -66,6 +66,10 @@ impl Interpreter for Workbench {
         self.sandbox.run_python(code, output, cancel).boxed()
     }
 
+    fn network(&self) -> bool {
+        self.sandbox.network()
+    }
+
     fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
         self.sandbox.set_network(on).boxed()
     }

@@ -632,6 +632,10 @@ impl Interpreter for Shared {
         .boxed()
     }
 
+    fn network(&self) -> bool {
+        self.0.network.lock().unwrap().last() == Some(&true)
+    }
+
     fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
         async move { self.0.network.lock().unwrap().push(on) }.boxed()
     }

@@ -4,6 +4,7 @@ use super::choices;
 use crate::agent::{AgentCommand, ImageWish, SandboxChange, SandboxState};
 use crate::tui::model::{Effect, Model, Update};
 use crate::tui::picker::{Picked, Picker, Row, Subject};
+use crate::tui::render::wrap;
 
 const WORDS: &str = "pull, import FILE, pin, cancel, network on, network off";
 
@@ -57,11 +58,19 @@ pub(super) fn open(model: &mut Model) {
     if fetching {
         rows.insert(0, Row::new("cancel", "cancel", "stop getting the image"));
     }
-    model.picker = Some(Picker::new(
-        Subject::Sandbox,
-        "The container of the model's code",
-        rows,
-    ));
+    let title = match &model.status.sandbox {
+        Some(SandboxState::Ready { description }) => format!("Container: {description}"),
+        Some(SandboxState::Unavailable { reason }) => {
+            format!(
+                "No container: {}",
+                reason.lines().next().unwrap_or_default()
+            )
+        }
+        Some(SandboxState::Starting | SandboxState::Fetching(_)) | None => {
+            "The container of the model's code".to_owned()
+        }
+    };
+    model.picker = Some(Picker::new(Subject::Sandbox, &wrap::clip(&title, 72), rows));
 }
 
 pub(super) fn picked(model: &mut Model, picked: Picked, out: &mut Update) {

@@ -177,7 +177,14 @@ fn segments(model: &Model) -> Vec<Segment> {
             add(1, false, text::label(&progress.to_string()));
         }
         Some(SandboxState::Ready { description }) => {
-            add(7, false, wrap::clip(&text::label(description), 32))
+            let (network, container) = match description.strip_prefix("network on: ") {
+                Some(container) => (true, container),
+                None => (false, description.as_str()),
+            };
+            if network {
+                add(1, true, "network on".to_owned());
+            }
+            add(7, false, wrap::clip(&text::label(container), 32));
         }
         Some(SandboxState::Unavailable { reason }) => {
             let first = reason.lines().next().unwrap_or_default();

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::agent::{AgentEvent, ToolStatus};
 use crate::conversation::{CallId, Effort};
