@@ -24,10 +24,15 @@ pub use state::{Mark, State};
 pub use unread::Unread;
 pub use write::{Shelf, Writer};
 
+/// The folder beside a record with the answers of tools that were too long to be told whole.
+pub fn outputs_of(record: &Path) -> PathBuf {
+    record.with_extension("outputs")
+}
+
 use crate::conversation::{CallId, Item, PromptSpec, TokenId, TurnId, Usage};
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The version this build writes; a reader refuses a newer one. 1 had items, turns and `cleared` only.
 pub const VERSION: u32 = 2;

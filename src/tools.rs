@@ -10,6 +10,7 @@ mod arguments;
 pub mod cap;
 pub mod files;
 mod list_files;
+pub mod outputs;
 pub mod python;
 mod read_file;
 mod search;
@@ -20,6 +21,7 @@ pub mod workbench;
 
 use crate::conversation::FunctionSpec;
 use crate::workspace::Workspace;
+use outputs::Outputs;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -172,15 +174,16 @@ const SHELL: &str = "Run a bash command in a container without network, in a cop
 /// The format itself stands in the developer instructions, once.
 const APPLY_PATCH: &str = "Edit files: the whole message is the patch. The user reviews each hunk and may decline some, with a note.";
 
-/// Runs one of the tools that only read. The text goes to the model, errors as well.
+/// Runs one of the tools that only read. `outputs`: what this conversation's answers were too long for. The text goes to the model, errors as well.
 pub fn run_read_only(
     tool: Tool,
     workspace: &Workspace,
+    outputs: Option<&Outputs>,
     arguments: &str,
     cancel: &CancellationToken,
 ) -> Result<String, ToolError> {
     match tool {
-        Tool::ReadFile => read_file::run(workspace, &arguments::parse(arguments)?),
+        Tool::ReadFile => read_file::run(workspace, outputs, &arguments::parse(arguments)?),
         Tool::ListFiles => list_files::run(workspace, &arguments::parse(arguments)?, cancel),
         Tool::Search => search::run(workspace, &arguments::parse(arguments)?, cancel),
         Tool::ApplyPatch | Tool::Python | Tool::Shell => Err(ToolError::NotReadOnly(tool.name())),

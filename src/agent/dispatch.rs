@@ -7,7 +7,8 @@ use super::past::call_end;
 use super::stream::{Call, shown_tool};
 use super::task::Core;
 use crate::conversation::CallId;
-use crate::session::Record;
+use crate::session::{self, Record};
+use crate::tools::outputs::Outputs;
 use crate::tools::{self, Tool, cap};
 use std::time::{Duration, Instant};
 
@@ -54,10 +55,11 @@ impl Core {
             Tool::ApplyPatch => self.apply_patch(call).await,
             Tool::Python | Tool::Shell => self.contained(call, tool).await,
         };
-        let (answer, interrupted) = match attended {
+        let (mut answer, interrupted) = match attended {
             Attended::Done(answer) => (answer, false),
             Attended::Interrupted => (Answer::failed("interrupted by the user"), true),
         };
+        answer.text = self.bounded(call.id, tool, answer.text).await;
         // The user's time is not the tool's.
         let elapsed = begun.elapsed().saturating_sub(self.link.waited);
         self.ended(call.id, &answer.status, answer.exit_code, elapsed)
@@ -74,6 +76,43 @@ impl Core {
         } else {
             Attended::Done(answer.text)
         }
+    }
+
+    /// An answer as the model is told it: one that is too long is cut in its middle and kept whole on disk.
+    async fn bounded(&mut self, call: CallId, tool: Tool, text: String) -> String {
+        // It is asked for in pages, which have their own bounds.
+        if text.len() <= cap::ANSWER_LIMIT || tool == Tool::ReadFile {
+            return text;
+        }
+        let outputs = self.outputs();
+        let cut = tokio::task::spawn_blocking(move || {
+            let kept = outputs.map(|outputs| outputs.keep(call, &text));
+            let (name, problem) = match kept {
+                Some(Ok(name)) => (Some(name), None),
+                Some(Err(error)) => (None, Some(error.to_string())),
+                None => (None, None),
+            };
+            let told = cap::head_and_tail(&text, cap::ANSWER_LIMIT, name.as_deref());
+            (told, problem)
+        });
+        match cut.await {
+            Ok((told, None)) => told,
+            Ok((told, Some(problem))) => {
+                let line = format!(
+                    "a long answer of {} is not kept on disk: {problem}",
+                    tool.name()
+                );
+                self.say(AgentEvent::Problem(line)).await;
+                told
+            }
+            Err(error) => format!("Error: the answer was lost: {error}"),
+        }
+    }
+
+    /// Where this conversation's long answers lie; none without a record.
+    fn outputs(&self) -> Option<Outputs> {
+        let writer = self.history.writer()?;
+        Some(Outputs::new(session::outputs_of(writer.path())))
     }
 
     /// What the answer to the model does not say goes on record.
@@ -117,15 +156,16 @@ impl Core {
     /// On a blocking thread, which looks at the same token as the wait does.
     async fn read_only(&mut self, call: &Call, tool: Tool) -> Attended<Answer> {
         let workspace = self.desk.workspace.clone();
+        let outputs = self.outputs();
         let arguments = call.arguments.clone();
         let cancel = self.link.interrupt().clone();
         let run = tokio::task::spawn_blocking(move || {
-            tools::run_read_only(tool, &workspace, &arguments, &cancel)
+            tools::run_read_only(tool, &workspace, outputs.as_ref(), &arguments, &cancel)
         });
         match self.link.attend(run).await {
             Attended::Done(Ok(Ok(text))) => Attended::Done(Answer::completed(text)),
             Attended::Done(Ok(Err(error))) => {
-                let error = cap::head_and_tail(&error.to_string(), cap::ANSWER_LIMIT);
+                let error = cap::head_and_tail(&error.to_string(), cap::ANSWER_LIMIT, None);
                 Attended::Done(Answer::failed(error))
             }
             Attended::Done(Err(error)) => Attended::Done(Answer::failed(format!(

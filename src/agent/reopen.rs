@@ -12,6 +12,7 @@ use crate::harmony::vocab::Vocabulary;
 use crate::session::{
     Head, Record, SessionError, Shelf, State, TurnEnd, Unread, VERSION, Writer, utc_date,
 };
+use crate::tools::cap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -262,7 +263,8 @@ impl Core {
         {
             let mut text = "Error: Descant ended before this call did".to_owned();
             if !output.is_empty() {
-                text.push_str(&format!("; until then it printed:\n{output}"));
+                let printed = cap::head_and_tail(&output, cap::ANSWER_LIMIT, None);
+                text.push_str(&format!("; until then it printed:\n{printed}"));
             }
             let item = Item::ToolResult {
                 call,

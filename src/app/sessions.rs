@@ -5,7 +5,7 @@ use crate::agent::{Exported, Format};
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_line, stdout_text};
 use crate::harmony::vocab::Vocabulary;
-use crate::session::{Head, load, recent, summaries};
+use crate::session::{Head, load, outputs_of, recent, summaries};
 use crate::text;
 use crate::text::mask::Masker;
 use anyhow::{Context, bail};
@@ -50,6 +50,13 @@ pub fn show(setup: &Setup, id: &str) -> anyhow::Result<Exit> {
 pub fn remove(setup: &Setup, id: &str) -> anyhow::Result<Exit> {
     let (head, path) = find(setup, Some(id))?;
     std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    let outputs = outputs_of(&path);
+    match std::fs::remove_dir_all(&outputs) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", outputs.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
     stderr_line(&format!("removed {}", head.id));
     Ok(Exit::Done)
 }

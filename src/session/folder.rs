@@ -98,3 +98,21 @@ pub(super) fn open_file(path: &Path) -> Result<fs::File, SessionError> {
         .map_err(|error| io_error("protect", path, error))?;
     Ok(file)
 }
+
+/// Copies the files of a folder of ours into a new one; nothing where it does not exist.
+pub(super) fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(from) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    DirBuilder::new().mode(0o700).create(to)?;
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            // With the mode of the original, 0600.
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}

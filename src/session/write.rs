@@ -2,7 +2,7 @@
 
 use super::folder::{self, io_error};
 use super::read::head;
-use super::{Head, Record, SessionError, SessionId, Unread, VERSION};
+use super::{Head, Record, SessionError, SessionId, Unread, VERSION, outputs_of};
 use std::fs::{File, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -91,6 +91,8 @@ impl Shelf {
             .map_err(|error| io_error("write", &path, error))?;
         writer.torn = !ends_with_newline(&mut from.into_inner())
             .map_err(|error| io_error("read", parent, error))?;
+        let (old, new) = (outputs_of(parent), outputs_of(&writer.path));
+        folder::copy_files(&old, &new).map_err(|error| io_error("copy", &old, error))?;
         Ok(writer)
     }
 }

@@ -1,10 +1,13 @@
 //! Caps: what a tool may add to the context, and the line that says what was left out.
 
+use std::fmt::Write as _;
+
 /// Bytes of one tool answer: about 4,000 tokens of source.
 pub const ANSWER_LIMIT: usize = 16 * 1024;
 
-/// The text whole, or its head and tail (whole lines where lines are short) with a line between that says how much is missing.
-pub fn head_and_tail(text: &str, limit: usize) -> String {
+/// The text whole, or its head and tail (whole lines where lines are short) with a line between that says how much is
+/// missing, and where `kept` names it all of it can be read.
+pub fn head_and_tail(text: &str, limit: usize, kept: Option<&str>) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
@@ -14,10 +17,17 @@ pub fn head_and_tail(text: &str, limit: usize) -> String {
     let (middle, tail) = rest.split_at(tail_start - head_end);
     let lines = middle.matches('\n').count();
     let separator = if head.ends_with('\n') { "" } else { "\n" };
-    format!(
-        "{head}{separator}[{} bytes in {lines} lines left out]\n{tail}",
+    let mut out = format!(
+        "{head}{separator}[{} bytes in {lines} lines left out",
         middle.len()
-    )
+    );
+    if let Some(name) = kept {
+        // Writing to memory cannot fail.
+        let _ = write!(out, "; read_file has all of it as {name}");
+    }
+    out.push_str("]\n");
+    out.push_str(tail);
+    out
 }
 
 /// The end of the last line that ends at or before `at`; if that loses more than half, a character boundary.

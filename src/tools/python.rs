@@ -3,8 +3,8 @@
 //! Running it is the sandbox's; [`Interpreter`] is the part of it that a turn needs, so that tests can
 //! script one.
 
+use super::arguments;
 use super::shell::Shell;
-use super::{arguments, cap};
 use crate::sandbox::{CellExit, CellResult, SandboxError};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ pub(super) fn summary(arguments: &str) -> String {
 /// What the model is told: the output, and how the cell ended where that is not plain from it.
 pub fn answer(cell: &CellResult) -> String {
     let output = cell.output.trim_end_matches(['\n', '\r']);
-    let mut text = cap::head_and_tail(output, cap::ANSWER_LIMIT);
+    let mut text = output.to_owned();
     // The sandbox notes a limit or a loss in the output itself; a traceback speaks for itself.
     let noted = output
         .lines()

@@ -1,6 +1,7 @@
 //! `functions.read_file`: the text of a file, exactly, in pages.
 
 use super::arguments::{lenient_count, lenient_text};
+use super::outputs::Outputs;
 use super::{ToolError, cap, tree};
 use crate::workspace::Workspace;
 use serde::Deserialize;
@@ -42,10 +43,17 @@ pub(super) fn summary(call: &ReadFile) -> String {
     }
 }
 
-pub(super) fn run(workspace: &Workspace, call: &ReadFile) -> Result<String, ToolError> {
+pub(super) fn run(
+    workspace: &Workspace,
+    outputs: Option<&Outputs>,
+    call: &ReadFile,
+) -> Result<String, ToolError> {
     let Some(path) = call.path.as_deref() else {
         return Err(ToolError::Arguments("`path` is missing".into()));
     };
+    if let Some(text) = outputs.and_then(|outputs| outputs.read(path)) {
+        return page(path, &text?, call.offset, call.limit);
+    }
     let bytes = tree::read(workspace, path)?;
     let Some(text) = tree::text(&bytes) else {
         return Err(ToolError::File {

@@ -2,8 +2,8 @@
 //!
 //! Running it is the sandbox's; [`Shell`] is the part of it that a turn needs, so that tests can script one.
 
+use super::arguments;
 use super::view::Changes;
-use super::{arguments, cap};
 use crate::sandbox::{CommandExit, CommandResult, SandboxError};
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -106,7 +106,7 @@ pub(super) fn summary(arguments: &str) -> String {
 /// What the model is told of a command: its output, and its exit code or how else it ended.
 pub fn answer(result: &CommandResult) -> String {
     let output = result.output.trim_end_matches(['\n', '\r']);
-    let mut text = cap::head_and_tail(output, cap::ANSWER_LIMIT);
+    let mut text = output.to_owned();
     if !text.is_empty() {
         text.push('\n');
     }

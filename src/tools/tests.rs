@@ -27,6 +27,7 @@ impl Folder {
         run_read_only(
             tool,
             &self.workspace,
+            None,
             &arguments.to_string(),
             &CancellationToken::new(),
         )
@@ -319,7 +320,7 @@ fn a_cancelled_walk_stops() {
         (Tool::ListFiles, "{}"),
         (Tool::Search, r#"{"pattern":"x"}"#),
     ] {
-        let result = run_read_only(tool, &folder.workspace, arguments, &cancel);
+        let result = run_read_only(tool, &folder.workspace, None, arguments, &cancel);
         assert!(matches!(result, Err(ToolError::Interrupted)));
     }
 }
@@ -398,6 +399,7 @@ fn arguments_may_stand_in_a_fence() {
         run_read_only(
             Tool::ReadFile,
             &folder.workspace,
+            None,
             arguments,
             &CancellationToken::new(),
         )
@@ -416,9 +418,9 @@ fn arguments_may_stand_in_a_fence() {
 #[test]
 fn heads_and_tails_are_kept_to_the_character() {
     let short = "as it is";
-    assert_eq!(cap::head_and_tail(short, 100), short);
+    assert_eq!(cap::head_and_tail(short, 100, None), short);
     let lines = numbered(1_000);
-    let capped = cap::head_and_tail(&lines, 900);
+    let capped = cap::head_and_tail(&lines, 900, None);
     assert!(capped.len() < 1_000, "{}", capped.len());
     assert!(capped.starts_with("line 1\nline 2\n") && capped.ends_with("line 999\nline 1000\n"));
     let (head, rest) = capped.split_once('[').unwrap();
@@ -428,9 +430,12 @@ fn heads_and_tails_are_kept_to_the_character() {
     let missing_lines =
         lines.matches('\n').count() - head.matches('\n').count() - tail.matches('\n').count();
     assert_eq!(note, format!("{missing} bytes in {missing_lines} lines "));
+    let named = cap::head_and_tail(&lines, 900, Some("tool-output:1"));
+    let note = " left out; read_file has all of it as tool-output:1]\n";
+    assert!(named.contains(note), "{named}");
     // One long line of characters of several bytes each.
     for limit in 90..110 {
-        let capped = cap::head_and_tail(&"é😀".repeat(1_000), limit);
+        let capped = cap::head_and_tail(&"é😀".repeat(1_000), limit, None);
         assert!(capped.len() < limit + 60);
         assert!(capped.starts_with("é😀é") && capped.ends_with("😀é😀"));
     }
