@@ -108,7 +108,10 @@ async fn decode_ours(engine: &MistralEngine, setup: &Setup, name: &str) -> f64 {
             EngineEvent::Finished { tokens, .. } => {
                 return (tokens.len() - 1) as f64 / start.unwrap().elapsed().as_secs_f64();
             }
-            EngineEvent::Prefill { .. } | EngineEvent::Tokens(_) | EngineEvent::Harmony(_) => {}
+            EngineEvent::Prefill { .. }
+            | EngineEvent::Tokens(_)
+            | EngineEvent::Harmony(_)
+            | EngineEvent::ReasoningEnded { .. } => {}
             EngineEvent::Failed { error, .. } => panic!("{error}"),
         }
     }

@@ -26,6 +26,7 @@ mod prompt;
 mod protocol;
 mod records;
 mod reopen;
+mod repetition;
 mod review;
 mod rewind;
 mod shell;
@@ -44,9 +45,10 @@ pub use protocol::{
     SandboxChange, SandboxState, ShellEnd, ToolStatus,
 };
 
+use crate::config::Asking;
 use crate::conversation::Effort;
 // Events carry the first three: consumers name them from here and import no engine.
-use crate::engine::{Engine, Sampling};
+use crate::engine::Engine;
 pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
 use crate::harmony::vocab::{VocabError, Vocabulary};
 use crate::patch::Journal;
@@ -97,11 +99,10 @@ pub enum ApprovalPolicy {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelOptions {
     pub effort: Effort,
-    pub sampling: Sampling,
-    /// Sampling is held to the grammar of a turn and to the files that are there.
-    pub grammar: bool,
-    /// New tokens of one generation, at most; the context may allow fewer.
-    pub max_tokens: usize,
+    /// How it samples at the start; the user may change it.
+    pub asking: Asking,
+    /// Where that names no seed.
+    pub seed: u64,
     /// The user asked for this effort now: the conversation that is resumed first goes on with it.
     pub effort_asked: bool,
     /// `YYYY-MM-DD`, the day the session began.

@@ -348,7 +348,12 @@ fn config(args: &CommonArgs, paths: &Paths) -> Result<Config, crate::config::Con
     for assignment in &args.set {
         layers = layers.assignment("-c", assignment)?;
     }
+    if let Some(tokens) = args.reasoning_budget {
+        let set = format!("sampling.reasoning_budget={tokens}");
+        layers = layers.assignment("--reasoning-budget", &set)?;
+    }
     let mut config = layers.config()?;
+    config.sampling.seed = args.seed.or(config.sampling.seed);
     if let Some(model) = &args.model {
         config.model.clone_from(model);
     }

@@ -84,6 +84,14 @@ pub struct CommonArgs {
     #[arg(long, value_enum, global = true)]
     pub effort: Option<Effort>,
 
+    /// Tokens of reasoning before each answer or tool call; 0 is no limit
+    #[arg(long, value_name = "N", global = true)]
+    pub reasoning_budget: Option<usize>,
+
+    /// The same seed and prompt give the same answer
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+
     /// Set a configuration key, e.g. -c sampling.temperature=0
     #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,

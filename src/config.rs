@@ -9,12 +9,14 @@ mod edit;
 mod keys;
 mod layers;
 mod paths;
+mod sampling;
 mod ui;
 
 pub use edit::set;
 pub use keys::{KeySetting, Meant};
 pub use layers::{ConfigError, Layers};
 pub use paths::{Paths, create_private_dir};
+pub use sampling::{Asking, CompactSettings, SamplingConfig};
 pub use ui::{Notify, UiSettings};
 
 use crate::conversation::Effort;
@@ -53,6 +55,18 @@ pub const KEYS: &[(&str, &str)] = &[
     (
         "sampling.seed",
         "the same seed and prompt give the same answer",
+    ),
+    (
+        "sampling.grammar",
+        "false: the model may say what does not parse, and patches that fit no file",
+    ),
+    (
+        "sampling.reasoning_budget",
+        "tokens of reasoning before each answer or tool call; 0 is no limit",
+    ),
+    (
+        "sampling.repetition_guard",
+        "an answer ends when its last tokens, so many, only repeat themselves; 0 is never",
     ),
     ("sandbox.enabled", "false: never offer python and shell"),
     ("sandbox.image", "container image with python3 in it"),
@@ -105,6 +119,14 @@ pub const KEYS: &[(&str, &str)] = &[
         "journal.max_age_days",
         "how long a patch can be undone; 0 is no limit",
     ),
+    (
+        "compact.auto",
+        "false: a full conversation is compacted only by /compact",
+    ),
+    (
+        "compact.reserve",
+        "tokens of the context that stay free: fewer, and the conversation is compacted",
+    ),
 ];
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -121,6 +143,7 @@ pub struct Config {
     pub sampling: SamplingConfig,
     pub sandbox: SandboxSettings,
     pub journal: JournalSettings,
+    pub compact: CompactSettings,
     /// Keys as the user wants them, not checked yet.
     #[serde(skip)]
     pub keys: Vec<KeySetting>,
@@ -134,19 +157,6 @@ pub enum Approvals {
     Ask,
     Auto,
     None,
-}
-
-/// OpenAI's recommended defaults for GPT-OSS.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SamplingConfig {
-    pub temperature: f32,
-    pub top_p: f32,
-    pub min_p: f32,
-    /// `None`: a new one each start.
-    pub seed: Option<u64>,
-    /// Only what parses, and only patches that fit their files, can be said.
-    pub grammar: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -200,20 +210,9 @@ impl Default for Config {
             sampling: SamplingConfig::default(),
             sandbox: SandboxSettings::default(),
             journal: JournalSettings::default(),
+            compact: CompactSettings::default(),
             keys: Vec::new(),
             ui: UiSettings::default(),
-        }
-    }
-}
-
-impl Default for SamplingConfig {
-    fn default() -> Self {
-        SamplingConfig {
-            temperature: 1.0,
-            top_p: 1.0,
-            min_p: 0.0,
-            seed: None,
-            grammar: true,
         }
     }
 }

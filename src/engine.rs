@@ -16,6 +16,7 @@ mod load;
 pub mod mistral;
 pub mod models;
 mod outbox;
+pub mod reasoning;
 pub mod reduced;
 pub mod sample;
 pub mod scripted;
@@ -40,6 +41,8 @@ pub struct Sampling {
     pub min_p: f32,
     /// The same seed, prompt and build give the same tokens.
     pub seed: u64,
+    /// Tokens of analysis after which a generation is made to go on to the answer; `None`: no limit.
+    pub reasoning_budget: Option<usize>,
 }
 
 impl Sampling {
@@ -48,6 +51,7 @@ impl Sampling {
         top_p: 1.0,
         min_p: 0.0,
         seed: 0,
+        reasoning_budget: None,
     };
 }
 
@@ -94,6 +98,8 @@ pub enum EngineEvent {
     Tokens(Vec<TokenId>),
     /// What the stream says; `reasoning tokens` are counted by the engine adapter.
     Harmony(HarmonyEvent),
+    /// The reasoning was ended at the budget, after so many tokens of analysis.
+    ReasoningEnded { tokens: usize },
     /// The last event of a generation that ran.
     Finished {
         tokens: Vec<TokenId>,

@@ -16,11 +16,14 @@ mod random;
 mod setup;
 
 use bare::Bare;
+use descant::conversation::{Channel, FunctionSpec, Message, MessageEnd, TokenId};
 use descant::engine::mistral::Probe;
 use descant::engine::{
     Engine, EngineError, EngineEvent, GenerateRequest, LoadOptions, Sampling, StopReason, load,
 };
 use descant::harmony::HarmonyEvent;
+use descant::harmony::grammar::Offer;
+use descant::harmony::parse::Parser;
 use descant::harmony::vocab;
 use random::Shape;
 use setup::{Setup, all, finished, request};
@@ -164,9 +167,8 @@ async fn seeds_reproduce_and_differ() {
     let run = async |seed| {
         let sampling = Sampling {
             temperature: 1.0,
-            top_p: 1.0,
-            min_p: 0.0,
             seed,
+            ..Sampling::GREEDY
         };
         let request = GenerateRequest {
             sampling,
@@ -177,6 +179,170 @@ async fn seeds_reproduce_and_differ() {
     let (a, b, c) = (run(1).await, run(1).await, run(2).await);
     assert_eq!(a, b);
     assert_ne!(a, c);
+}
+
+/// The messages of a generation, and how many of its tokens are analysis to nobody, headers left out.
+fn read(setup: &Setup, tokens: &[TokenId]) -> (Vec<Message>, usize) {
+    let mut parser = Parser::new(&setup.vocabulary);
+    let (mut events, mut messages, mut thought) = (Vec::new(), Vec::new(), 0);
+    let mut thinking = false;
+    for &token in tokens {
+        parser.push(token, &mut events);
+        thought += usize::from(thinking && !vocab::is_special(token));
+        for event in events.drain(..) {
+            match event {
+                HarmonyEvent::MessageStarted(header) => {
+                    thinking =
+                        header.channel == Some(Channel::Analysis) && header.recipient.is_none();
+                }
+                HarmonyEvent::MessageDone(message) => {
+                    thinking = false;
+                    messages.push(message);
+                }
+                HarmonyEvent::TextDelta(_) => {}
+            }
+        }
+    }
+    parser.finish(&mut events);
+    messages.extend(events.into_iter().filter_map(|event| match event {
+        HarmonyEvent::MessageDone(message) => Some(message),
+        HarmonyEvent::MessageStarted(_) | HarmonyEvent::TextDelta(_) => None,
+    }));
+    (messages, thought)
+}
+
+fn ended(events: &[EngineEvent]) -> Option<usize> {
+    events.iter().find_map(|event| match event {
+        EngineEvent::ReasoningEnded { tokens } => Some(*tokens),
+        _ => None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reasoning_goes_on_to_the_answer_at_its_budget() {
+    let setup = Setup::new(&Shape::default());
+    let engine = setup.engine().await;
+    let thinks = [
+        vec![vocab::CHANNEL],
+        setup.text("analysis"),
+        vec![vocab::MESSAGE],
+        setup.text("I think, "),
+    ];
+    let run = async |budget| {
+        let probe = Arc::new(Probe {
+            script: thinks.concat(),
+            ..Probe::default()
+        });
+        let mut request = request(setup.prompt("think"), 200);
+        request.sampling.reasoning_budget = budget;
+        all(engine.generate_probed(request, Some(probe))).await
+    };
+    let free = run(None).await;
+    assert_eq!(ended(&free), None);
+    let (messages, _) = read(&setup, &finished(&free).0);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+
+    let held = run(Some(40)).await;
+    let (tokens, usage, _) = finished(&held);
+    let (messages, thought) = read(&setup, &tokens);
+    // A character is said to its end.
+    assert!((40..44).contains(&thought), "{thought}");
+    assert_eq!(ended(&held), Some(thought));
+    assert_eq!(
+        (
+            messages[0].end,
+            messages[0].repaired,
+            &messages[1].header.channel
+        ),
+        (MessageEnd::End, false, &Some(Channel::Final))
+    );
+    assert!(messages[0].text.starts_with("I think, "));
+    // It is the model that answers.
+    assert!(!messages[1].text.is_empty() && !messages[1].repaired);
+    assert_eq!(usage.generated_tokens, tokens.len());
+    // What was said before the budget is what is said without one.
+    let whole = finished(&free).0;
+    let same = tokens
+        .iter()
+        .zip(&whole)
+        .take_while(|(a, b)| a == b)
+        .count();
+    assert_eq!(
+        same,
+        thinks.concat().len() + thought - setup.text("I think, ").len()
+    );
+    // And what is in the cache is right: the next prompt finds all of it.
+    let mut next = setup.prompt("think");
+    next.extend_from_slice(&tokens);
+    let known = next.len();
+    next.extend([vocab::END, vocab::START]);
+    let again = all(engine.generate(setup::request(next, 2))).await;
+    assert_eq!(finished(&again).1.cached_tokens, known - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_grammar_a_call_or_the_answer_follows_the_budget() {
+    let setup = Setup::new(&Shape::default());
+    let engine = setup.engine().await;
+    let schema = serde_json::json!({"type": "object", "properties": {"n": {"type": "integer"}},
+        "required": ["n"], "additionalProperties": false});
+    let count = FunctionSpec {
+        name: "count".into(),
+        description: String::new(),
+        parameters: Some(schema),
+    };
+    let offers = [vec![count], Vec::new()].map(|functions| {
+        Arc::new(Offer {
+            python: !functions.is_empty(),
+            functions,
+            targets: None,
+        })
+    });
+    let thinks = [
+        vec![vocab::CHANNEL],
+        setup.text("analysis"),
+        vec![vocab::MESSAGE],
+        setup.text("So"),
+    ];
+    let (mut calls, mut answers) = (0, 0);
+    for seed in 0..20 {
+        let probe = Arc::new(Probe {
+            script: thinks.concat(),
+            ..Probe::default()
+        });
+        let request = GenerateRequest {
+            sampling: Sampling {
+                temperature: 8.0,
+                seed,
+                reasoning_budget: Some(6),
+                ..Sampling::GREEDY
+            },
+            offer: Some(offers[usize::from(seed % 2 == 1)].clone()),
+            ..request(setup.prompt(&format!("do {seed}")), 120)
+        };
+        let events = all(engine.generate_probed(request, Some(probe))).await;
+        let (messages, thought) = read(&setup, &finished(&events).0);
+        assert_eq!(ended(&events), Some(thought));
+        assert!((6..10).contains(&thought), "{thought}: {messages:?}");
+        assert!(
+            messages.iter().all(|message| !message.repaired),
+            "{messages:?}"
+        );
+        let [analysis, next, ..] = messages.as_slice() else {
+            panic!("{messages:?}")
+        };
+        assert_eq!(analysis.end, MessageEnd::End);
+        match &next.header.recipient {
+            Some(_) => calls += 1,
+            None => {
+                assert_eq!(next.header.channel, Some(Channel::Final));
+                answers += 1;
+            }
+        }
+    }
+    // The model chooses which, where there is anything to call.
+    println!("{calls} calls and {answers} answers");
+    assert!(calls > 0 && answers >= 10, "{calls}, {answers}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

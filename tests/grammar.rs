@@ -90,9 +90,8 @@ impl Model {
         let mut guided = Guided::new(Some(guide));
         let mut sampler = Sampler::new(Sampling {
             temperature: 1.0,
-            top_p: 1.0,
-            min_p: 0.0,
             seed: self.random.random(),
+            ..Sampling::GREEDY
         });
         let mut said = Vec::new();
         for _ in 0..most {

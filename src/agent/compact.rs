@@ -100,6 +100,9 @@ impl Core {
         match generation.ending {
             Ending::Interrupted => return Err(stopped.into()),
             Ending::Broken(error) => return Err(error.to_string()),
+            Ending::Repeating => {
+                return Err("the model only repeated itself; the conversation is as it was\n  try again, or begin anew with /new".into());
+            }
             Ending::Stopped | Ending::Length => {}
         }
         match generation.answer {

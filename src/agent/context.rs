@@ -55,7 +55,7 @@ impl Core {
         let spec = self.fixed.as_ref().or_else(|| self.history.state().spec());
         let Some(spec) = spec.cloned() else {
             let told = ContextUse {
-                reserve: self.options.max_tokens,
+                reserve: self.link.asking.max_output_tokens,
                 limit: self.context_length(),
                 ..ContextUse::default()
             };
@@ -69,7 +69,7 @@ impl Core {
         });
         // What cannot be rendered is said by the turn that needs it.
         if let Ok(Some(rendered)) = counted.await {
-            let (reserve, limit) = (self.options.max_tokens, self.context_length());
+            let (reserve, limit) = (self.link.asking.max_output_tokens, self.context_length());
             let told = ContextUse::new(&rendered, 0, reserve, limit);
             self.link.send(AgentEvent::Context(told));
         }

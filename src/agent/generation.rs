@@ -6,6 +6,7 @@
 use super::context::Budget;
 use super::history::History;
 use super::link::{Attended, Link};
+use super::repetition::Repetition;
 use super::stream::{Call, Stream};
 use super::{AgentEvent, HistoryEvent};
 use crate::conversation::{CallId, TokenId, Usage};
@@ -36,6 +37,7 @@ pub(super) struct Ask {
     pub(super) sampling: Sampling,
     /// How long it may say nothing.
     pub(super) silence: Duration,
+    pub(super) repetition: Repetition,
     pub(super) next_call: CallId,
     /// What sampling is held to; `None`: nothing.
     pub(super) offer: Option<Arc<Offer>>,
@@ -47,6 +49,8 @@ pub(super) enum Ending {
     Stopped,
     /// The token limit.
     Length,
+    /// It only repeated itself.
+    Repeating,
     Interrupted,
     Broken(EngineError),
 }
@@ -169,6 +173,8 @@ pub(super) async fn generate(
         offer: ask.offer,
     });
     let mut stream = Stream::new(ask.next_call);
+    let mut repetition = ask.repetition;
+    let mut repeating = false;
     let mut held = Held::default();
     let (tokens, usage, ending) = loop {
         if held.is_due() {
@@ -180,6 +186,12 @@ pub(super) async fn generate(
         {
             Attended::Done(None) => {}
             Attended::Done(Some(Ok(Some(event)))) => {
+                if let EngineEvent::Tokens(ids) = &event
+                    && ids.iter().any(|id| repetition.take(*id))
+                {
+                    repeating = true;
+                    cancel.cancel();
+                }
                 if let Some(last) = take(link, &mut held, &mut stream, event) {
                     break last;
                 }
@@ -210,7 +222,10 @@ pub(super) async fn generate(
         usage,
         calls: stream.calls,
         answer: stream.answer,
-        ending,
+        ending: match ending {
+            Ending::Stopped | Ending::Length if repeating => Ending::Repeating,
+            ending => ending,
+        },
     }
 }
 
@@ -230,6 +245,9 @@ fn take(link: &mut Link, held: &mut Held, stream: &mut Stream, event: EngineEven
         EngineEvent::Prefill { done, total } => link.send(AgentEvent::Prefill { done, total }),
         EngineEvent::Tokens(tokens) => held.tokens.extend(tokens),
         EngineEvent::Harmony(event) => held.events.extend(stream.take(event)),
+        EngineEvent::ReasoningEnded { tokens } => held.events.push(AgentEvent::Notice(format!(
+            "The reasoning was ended after {tokens} tokens, its budget (sampling.reasoning_budget)."
+        ))),
         EngineEvent::Finished {
             tokens,
             usage,

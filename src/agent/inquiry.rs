@@ -3,6 +3,7 @@
 
 use super::task::Desk;
 use super::{AgentEvent, ModelLoad, SandboxLoad};
+use crate::config::Asking;
 use crate::patch::{Overall, overall};
 use crate::sandbox::ImageWish;
 use crate::session;
@@ -62,7 +63,7 @@ pub struct Check {
 }
 
 /// Facts that only the agent's side knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     pub workspace: PathBuf,
     /// `None` when nothing is recorded.
@@ -71,6 +72,8 @@ pub struct Facts {
     pub patches: usize,
     /// Where undo's images lie, and what they take; or why that is not known.
     pub journal: Result<(PathBuf, u64), String>,
+    /// How the next generation samples.
+    pub asking: Asking,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +122,7 @@ impl Inquiries {
         }
     }
 
-    pub(super) fn ask(&mut self, inquiry: Inquiry) {
+    pub(super) fn ask(&mut self, inquiry: Inquiry, asking: Asking) {
         // What is over leaves the set.
         while self.running.try_join_next().is_some() {}
         let events = self.events.clone();
@@ -136,7 +139,10 @@ impl Inquiries {
                     tokio::task::spawn_blocking(move || Answer::Changes(changes(&desk))).await
                 }
                 Inquiry::Facts => {
-                    tokio::task::spawn_blocking(move || Answer::Facts(facts(&desk, session))).await
+                    tokio::task::spawn_blocking(move || {
+                        Answer::Facts(facts(&desk, session, asking))
+                    })
+                    .await
                 }
             };
             let event = match answer {
@@ -161,7 +167,7 @@ fn changes(desk: &Desk) -> Result<Overall, String> {
     overall(&journal, &desk.workspace, &numbers).map_err(|error| error.to_string())
 }
 
-fn facts(desk: &Desk, session: Option<SessionFile>) -> Facts {
+fn facts(desk: &Desk, session: Option<SessionFile>, asking: Asking) -> Facts {
     let patches = desk.written.lock().unwrap_or_else(PoisonError::into_inner);
     let journal = desk.journal.lock().unwrap_or_else(PoisonError::into_inner);
     Facts {
@@ -172,5 +178,6 @@ fn facts(desk: &Desk, session: Option<SessionFile>) -> Facts {
             .usage()
             .map(|usage| (usage.folder, usage.bytes))
             .map_err(|error| error.to_string()),
+        asking,
     }
 }

@@ -7,6 +7,7 @@ use super::inquiry::{Inquiries, SessionFile};
 use super::outbox::Outbox;
 use super::shell::{Finished, UserShell};
 use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId, SandboxChange};
+use crate::config::Asking;
 use crate::conversation::{Effort, Item};
 use crate::patch::{Decisions, Plan};
 use crate::tools::files;
@@ -77,6 +78,8 @@ pub(super) struct Link {
     pub(super) model: Option<String>,
     /// Who decides about patches.
     pub(super) approvals: ApprovalPolicy,
+    /// How the next generation samples.
+    pub(super) asking: Asking,
     /// How long the call that runs has waited for the user.
     pub(super) waited: Duration,
     pub(super) forget: bool,
@@ -91,6 +94,7 @@ impl Link {
         events: mpsc::Sender<AgentEvent>,
         beside: Beside,
         approvals: ApprovalPolicy,
+        asking: Asking,
     ) -> Link {
         Link {
             commands,
@@ -103,6 +107,7 @@ impl Link {
             effort: None,
             model: None,
             approvals,
+            asking,
             waited: Duration::ZERO,
             forget: false,
             closing: false,
@@ -174,7 +179,10 @@ impl Link {
                 self.beside.shell.interrupt();
             }
             AgentCommand::ListFiles => self.list_files(),
-            AgentCommand::Inquire(inquiry) => self.beside.inquiries.ask(inquiry),
+            AgentCommand::Inquire(inquiry) => {
+                self.beside.inquiries.ask(inquiry, self.asking);
+            }
+            AgentCommand::Sampling(change) => self.sampling(change.as_deref()),
             AgentCommand::Sandbox(SandboxChange::Cancel) => self.fetching.cancel(),
             AgentCommand::SetApprovals(policy) => {
                 self.approvals = policy;
@@ -183,6 +191,37 @@ impl Link {
             command => return Some(command),
         }
         None
+    }
+
+    fn sampling(&mut self, change: Option<&str>) {
+        match change.map(|change| self.asking.with(change)) {
+            Some(Err(problem)) => self.send(AgentEvent::Problem(problem)),
+            Some(Ok(asking)) => {
+                let before = self.asking.rows();
+                let changed = asking
+                    .rows()
+                    .into_iter()
+                    .filter(|row| !before.contains(row));
+                let told: Vec<String> = changed
+                    .map(|(key, value)| format!("{key} = {value}"))
+                    .collect();
+                self.asking = asking;
+                self.send(AgentEvent::Notice(match told.as_slice() {
+                    [] => "sampling is as it was".to_owned(),
+                    told => format!("sampling: {}, from the next generation on", told.join(", ")),
+                }));
+            }
+            None => {
+                let rows = self.asking.rows().into_iter();
+                let rows: Vec<String> = rows
+                    .map(|(key, value)| format!("{key:<18}{value}"))
+                    .collect();
+                self.send(AgentEvent::Notice(format!(
+                    "{}\nto change one until the end of the session: /sampling KEY=VALUE; for good: config.toml",
+                    rows.join("\n")
+                )));
+            }
+        }
     }
 
     /// On a thread of its own; a newer listing ends an older one.
@@ -355,6 +394,7 @@ impl Link {
             // Obeyed above.
             Some(
                 AgentCommand::Inquire(_)
+                | AgentCommand::Sampling(_)
                 | AgentCommand::SetApprovals(_)
                 | AgentCommand::TakeBack
                 | AgentCommand::Shell(_)

@@ -61,6 +61,8 @@ pub enum AgentCommand {
     /// Lists the files that may be mentioned; [`AgentEvent::Files`] answers.
     ListFiles,
     SetEffort(Effort),
+    /// Change one key of how the model samples (`seed=7`) from the next generation on, or say how it does.
+    Sampling(Option<String>),
     /// Who decides about patches from now on; an open review stays open.
     SetApprovals(ApprovalPolicy),
     /// Go on with another model, now or when the running turn is over. Where it cannot be loaded, the one

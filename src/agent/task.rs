@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(super) words: Words,
     /// Generations so far: each samples with a seed of its own.
     pub(super) generations: u64,
+    /// The seed that they are counted from.
+    pub(super) seed: u64,
 }
 
 pub(super) async fn run(
@@ -70,10 +72,17 @@ pub(super) async fn run(
             events.clone(),
         ),
     };
+    let seed = options
+        .model
+        .asking
+        .sampling
+        .seed
+        .unwrap_or(options.model.seed);
     let mut core = Core {
         model: load_model(options.model_load, events.clone()),
         link: {
-            let mut link = Link::new(commands, events.clone(), beside, options.approvals);
+            let asking = options.model.asking;
+            let mut link = Link::new(commands, events.clone(), beside, options.approvals, asking);
             link.fetches(options.sandbox.cancel.clone());
             link
         },
@@ -86,6 +95,7 @@ pub(super) async fn run(
         fixed: None,
         words: options.words,
         generations: 0,
+        seed,
     };
     while !core.link.closing {
         if let Some(prompt) = core.link.next_queued() {
@@ -121,6 +131,7 @@ impl Core {
             | AgentCommand::InterruptShell
             | AgentCommand::ListFiles
             | AgentCommand::SetApprovals(_)
+            | AgentCommand::Sampling(_)
             | AgentCommand::Inquire(_) => {}
             AgentCommand::SwitchModel(name) => self.switch_model(name),
             AgentCommand::Sandbox(change) => self.change_sandbox(change).await,

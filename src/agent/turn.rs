@@ -9,6 +9,7 @@ use super::context::{Budget, budget, cut_short};
 use super::generation::{Ask, Ending, Generation, Recording, generate};
 use super::link::Attended;
 use super::prompt::Offer;
+use super::repetition::Repetition;
 use super::targets::WorkTree;
 use super::task::Core;
 use super::{AgentEvent, ContextUse, LoadedModel};
@@ -24,6 +25,10 @@ use tokio::time::timeout;
 /// What the model reads after a generation that was nothing but reasoning.
 const NUDGE: &str = "You reasoned but gave no answer and called no tool. Go on now: call the tool you need, \
 or give the final answer.";
+
+/// What the user reads of a generation that went round in circles.
+const REPEATED: &str = "the model only repeated itself, so it was stopped (sampling.repetition_guard)\n  /rewind goes \
+back to before it; ask in other words, or with another effort";
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,16 +208,25 @@ impl Core {
         let budget = budget(
             prompt.ids.len(),
             engine.info().context_length,
-            self.options.max_tokens,
+            self.link.asking.max_output_tokens,
         )
         .map_err(|error| error.to_string())?;
         Ok((prompt, budget))
     }
 
     pub(super) fn ask(&mut self, prompt: Vec<TokenId>, budget: Budget) -> Ask {
+        let asked = self.link.asking.sampling;
+        let seed = asked.seed.unwrap_or(self.options.seed);
+        if seed != self.seed {
+            // A seed of the user's own says the same from where it is set.
+            (self.seed, self.generations) = (seed, 0);
+        }
         let sampling = Sampling {
-            seed: self.options.sampling.seed.wrapping_add(self.generations),
-            ..self.options.sampling
+            temperature: asked.temperature,
+            top_p: asked.top_p,
+            min_p: asked.min_p,
+            seed: seed.wrapping_add(self.generations),
+            reasoning_budget: Some(asked.reasoning_budget).filter(|budget| *budget > 0),
         };
         self.generations += 1;
         Ask {
@@ -220,6 +234,7 @@ impl Core {
             budget,
             sampling,
             silence: self.limits.engine_silence,
+            repetition: Repetition::new(asked.repetition_guard),
             next_call: self.history.next_call(),
             offer: None,
         }
@@ -227,7 +242,10 @@ impl Core {
 
     /// What the fixed prompt offers, and the files there are, for the grammar of the next generation.
     fn grammar_offer(&self) -> Option<Arc<grammar::Offer>> {
-        let fixed = self.fixed.as_ref().filter(|_| self.options.grammar)?;
+        let fixed = self
+            .fixed
+            .as_ref()
+            .filter(|_| self.link.asking.sampling.grammar)?;
         // The demo model quotes lines as the user did, indentation left out, and cannot find its way back from a
         // line that it did not choose.
         if fixed.profile == PromptProfile::Demo {
@@ -251,7 +269,7 @@ impl Core {
     ) -> Generation {
         let (engine, _) = model;
         let limit = Some(engine.info().context_length);
-        let fills = ContextUse::new(&prompt, 0, self.options.max_tokens, limit);
+        let fills = ContextUse::new(&prompt, 0, self.link.asking.max_output_tokens, limit);
         self.link.send(AgentEvent::Context(fills));
         let ask = Ask {
             offer: self.grammar_offer(),
@@ -312,6 +330,11 @@ impl Core {
             Ending::Broken(error) => {
                 self.refuse(&calls, "not run: the engine failed").await;
                 return Next::End(Outcome::Failed(error.to_string()));
+            }
+            Ending::Repeating => {
+                self.refuse(&calls, "not run: the generation was ended")
+                    .await;
+                return Next::End(Outcome::Failed(REPEATED.into()));
             }
             Ending::Stopped | Ending::Length => {}
         }

@@ -9,10 +9,10 @@ use crate::agent::{
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
-use crate::config::{Approvals, ViewSetting};
+use crate::config::{Approvals, Asking, ViewSetting};
 use crate::conversation::PromptProfile;
 use crate::engine::models::resolve;
-use crate::engine::{EngineError, LoadOptions, Sampling, load};
+use crate::engine::{EngineError, LoadOptions, load};
 use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
 use crate::sandbox::{
@@ -61,7 +61,6 @@ pub(super) fn start_agent(
     let session = shelf.create(now)?;
     let words = words(setup);
     let id = session.id().to_string();
-    let sampling = setup.config.sampling;
     let handle = Agent::spawn(AgentOptions {
         workspace: Arc::clone(&setup.workspace),
         journal,
@@ -70,14 +69,8 @@ pub(super) fn start_agent(
         model: ModelOptions {
             effort: setup.config.effort,
             effort_asked: setup.effort_asked,
-            sampling: Sampling {
-                temperature: sampling.temperature,
-                top_p: sampling.top_p,
-                min_p: sampling.min_p,
-                seed: sampling.seed.unwrap_or_else(rand::random),
-            },
-            grammar: sampling.grammar,
-            max_tokens: setup.config.max_output_tokens,
+            asking: Asking::of(&setup.config),
+            seed: rand::random(),
             date: utc_date(now),
             instructions: instructions(setup),
             python: python_tool(

@@ -91,6 +91,13 @@ impl Layers {
         Ok(config)
     }
 
+    /// These layers over a table that is whole.
+    pub(super) fn over(self, table: Table) -> Result<Config, ConfigError> {
+        let mut merged = table;
+        merge(&mut merged, self.merged);
+        parse("configuration", merged)
+    }
+
     fn add(&mut self, place: &str, table: Table) -> Result<(), ConfigError> {
         check_keys(place, "", &table)?;
         parse(place, table.clone())?;
@@ -160,6 +167,19 @@ fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
             1 << 24,
         ),
         (
+            "sampling.reasoning_budget",
+            s.reasoning_budget as u64,
+            0,
+            1 << 24,
+        ),
+        (
+            "sampling.repetition_guard",
+            s.repetition_guard as u64,
+            0,
+            1 << 24,
+        ),
+        ("compact.reserve", config.compact.reserve as u64, 0, 1 << 24),
+        (
             "max_output_tokens",
             config.max_output_tokens as u64,
             1,
@@ -208,6 +228,8 @@ fn scalar(key: &str, text: &str) -> Value {
     let switches = [
         "offline",
         "sandbox.enabled",
+        "sampling.grammar",
+        "compact.auto",
         "ui.mouse",
         "ui.title",
         "ui.screen_reader",
@@ -409,6 +431,9 @@ mod tests {
             "0.5",
             "1",
             "false",
+            "512",
+            "0",
+            "false",
             "'i'",
             "64",
             "16",
@@ -426,6 +451,8 @@ mod tests {
             "true",
             "0",
             "30",
+            "false",
+            "1000",
         ];
         assert_eq!(values.len(), KEYS.len());
         for ((key, _), value) in KEYS.iter().zip(values) {

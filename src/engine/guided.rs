@@ -12,6 +12,8 @@ use crate::harmony::grammar::{GrammarError, Guide};
 #[derive(Debug, Default)]
 pub struct Guided {
     guide: Option<Guide>,
+    /// For what follows a reasoning that was ended: calls and the answer.
+    answer: Option<Guide>,
     /// Kept to save the allocation.
     allowed: Vec<f32>,
 }
@@ -20,8 +22,33 @@ impl Guided {
     pub fn new(guide: Option<Guide>) -> Guided {
         Guided {
             guide,
-            allowed: Vec::new(),
+            ..Guided::default()
         }
+    }
+
+    /// With a grammar for the answer alone, from after `<|start|>assistant` on.
+    pub fn with_answer(self, answer: Option<Guide>) -> Guided {
+        Guided { answer, ..self }
+    }
+
+    /// Whether `index` may come next.
+    pub fn allows(&mut self, index: u32) -> bool {
+        self.guide.as_mut().is_none_or(|guide| guide.allows(index))
+    }
+
+    /// What a test has chosen counts as said.
+    pub(super) fn take(&mut self, index: u32) {
+        if let Some(guide) = &mut self.guide
+            && guide.accept(index).is_err()
+        {
+            self.guide = None;
+        }
+    }
+
+    /// What comes next is a call or the answer, after `<|start|>assistant`. `false`: no grammar will see to it.
+    pub fn go_on_to_answer(&mut self) -> bool {
+        self.guide = self.guide.take().and(self.answer.take());
+        self.guide.is_some()
     }
 
     /// The index of the next token, never `excluded`; `None` when no logit is a number above negative infinity.

@@ -6,6 +6,7 @@
 //! the last id of a sequence must never be one that a later prompt contains (`steer` says why), and the
 //! response channel must be drained to its end (mistral.rs panics when an error finds no receiver).
 
+mod bounds;
 mod follow;
 mod ledger;
 pub(super) mod load;
@@ -16,14 +17,13 @@ mod steer;
 pub use steer::Probe;
 
 use super::bandwidth;
-use super::guided::Guided;
 use super::outbox::{CAPACITY, Outbox};
 use super::reduced::ReducedVocabulary;
 use super::sample::Sampler;
 use super::transcript::Transcript;
 use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, Sampling, StopReason};
 use crate::conversation::{TokenId, Usage};
-use crate::harmony::grammar::{Guide, TokenTable};
+use crate::harmony::grammar::TokenTable;
 use crate::harmony::vocab::{self, Vocabulary};
 use follow::{End, Follow, Patience};
 use mistralrs::core::Response;
@@ -93,6 +93,17 @@ impl Codec {
         match self {
             Codec::Harmony => (0..=vocab::LAST).collect(),
             Codec::Reduced(reduced) => reduced.harmony_ids().to_vec(),
+        }
+    }
+
+    /// The id of one token; `None` where the checkpoint has none.
+    fn of_harmony(&self, token: TokenId) -> Option<u32> {
+        match self {
+            Codec::Harmony => Some(token),
+            Codec::Reduced(reduced) => {
+                let at = reduced.harmony_ids().iter().position(|id| *id == token)?;
+                u32::try_from(at).ok()
+            }
         }
     }
 
@@ -273,7 +284,8 @@ impl Shared {
             self.codec.clone(),
             &request,
             Sampler::new(sampling),
-            Guided::new(self.guide(&request).await),
+            self.guided(&request).await,
+            self.thinking(&request),
             prompt.len(),
             limit,
             probe,
@@ -416,27 +428,6 @@ impl Shared {
             prefill_seconds: until_first.as_secs_f64(),
             decode_seconds: after.as_secs_f64(),
         }
-    }
-
-    /// The grammar that the request is held to. Where there can be none the model goes without.
-    async fn guide(&self, request: &GenerateRequest) -> Option<Guide> {
-        let offer = request.offer.clone()?;
-        let (vocabulary, codec) = (Arc::clone(&self.vocabulary), Arc::clone(&self.codec));
-        let table = Arc::clone(&self.table);
-        let made = tokio::task::spawn_blocking(move || {
-            let table = table.get_or_init(|| {
-                let table = TokenTable::new(&vocabulary, codec.harmony_ids());
-                table
-                    .inspect_err(|error| tracing::warn!(%error, "sampling goes without a grammar"))
-                    .ok()
-                    .map(Arc::new)
-            });
-            let guide = Guide::new(table.as_ref()?, &offer);
-            guide
-                .inspect_err(|error| tracing::warn!(%error, "sampling goes without a grammar"))
-                .ok()
-        });
-        made.await.ok().flatten()
     }
 
     /// Of the prompt tokens that are in the prefix cache, those that it can give back.

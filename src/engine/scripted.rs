@@ -6,6 +6,7 @@
 //! look at. It runs no model and is never chosen but by a test or by the hidden `-m scripted:FILE`.
 
 use super::outbox::{CAPACITY, Outbox};
+use super::reasoning::Reasoning;
 use super::transcript::{Transcript, ends_generation};
 use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, StopReason};
 use crate::conversation::{PromptProfile, TokenId, Usage};
@@ -225,6 +226,7 @@ async fn replay(
     outbox: &mut Outbox,
 ) {
     let ids = encode_spelled(&generation.text, vocabulary);
+    let (ids, reasoning_ended) = within_budget(ids, request, vocabulary);
     let limit = request.max_tokens.min(context - request.prompt.len());
     let total = request.prompt.len();
     let mut transcript = Transcript::new(vocabulary);
@@ -273,6 +275,11 @@ async fn replay(
             break;
         }
         transcript.push(id, outbox);
+        if let Some((at, tokens)) = reasoning_ended
+            && at == transcript.len()
+        {
+            outbox.push(EngineEvent::ReasoningEnded { tokens });
+        }
         outbox.flush();
         due += Duration::from_millis(generation.token_ms);
         if ends_generation(id) {
@@ -302,6 +309,30 @@ async fn replay(
         usage,
         stop,
     });
+}
+
+/// The ids with their analysis cut at the budget, as if the model had been made to end it; and after how many of
+/// them that was, with how many tokens of analysis.
+fn within_budget(
+    ids: Vec<TokenId>,
+    request: &GenerateRequest,
+    vocabulary: &Arc<Vocabulary>,
+) -> (Vec<TokenId>, Option<(usize, usize)>) {
+    let Some(budget) = request.sampling.reasoning_budget else {
+        return (ids, None);
+    };
+    let mut reasoning = Reasoning::new(budget, vocabulary);
+    let mut kept = Vec::with_capacity(ids.len());
+    let mut ended = None;
+    for id in ids {
+        if reasoning.is_over() && !vocab::is_special(id) {
+            ended.get_or_insert((kept.len(), reasoning.spent()));
+            continue;
+        }
+        reasoning.take(id);
+        kept.push(id);
+    }
+    (kept, ended)
 }
 
 fn fail(mut transcript: Transcript, outbox: &mut Outbox) {

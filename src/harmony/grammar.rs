@@ -84,7 +84,27 @@ impl std::fmt::Debug for Guide {
 impl Guide {
     /// A guide for what follows `<|start|>assistant`.
     pub fn new(table: &Arc<TokenTable>, offer: &Arc<Offer>) -> Result<Guide, GrammarError> {
-        let grammar = turn::grammar(table, offer);
+        Guide::of(
+            turn::grammar(table, offer, turn::Asides::Allowed),
+            table,
+            offer,
+        )
+    }
+
+    /// As [`Guide::new`], for who has thought enough: a call or the answer, and nothing before.
+    pub fn for_answer(table: &Arc<TokenTable>, offer: &Arc<Offer>) -> Result<Guide, GrammarError> {
+        Guide::of(
+            turn::grammar(table, offer, turn::Asides::None),
+            table,
+            offer,
+        )
+    }
+
+    fn of(
+        grammar: String,
+        table: &Arc<TokenTable>,
+        offer: &Arc<Offer>,
+    ) -> Result<Guide, GrammarError> {
         let parser = table
             .factory()
             .create_parser(llguidance::api::TopLevelGrammar::from_lark(grammar))

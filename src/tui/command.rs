@@ -14,6 +14,8 @@ pub enum Command {
     Help,
     Model(Option<String>),
     Effort(Option<Effort>),
+    /// `key=value`, or say how it is.
+    Sampling(Option<String>),
     Approvals(Option<ApprovalPolicy>),
     Diff,
     Undo(OnChanged),
@@ -76,6 +78,19 @@ const fn row(
 /// What happens to files that changed since.
 const MERGE: Argument = Argument::Word(&["merge", "markers"]);
 const EFFORTS: Argument = Argument::Word(&["low", "medium", "high"]);
+const SAMPLING: Argument = Argument::Text(
+    "KEY=VALUE",
+    &[
+        "temperature=",
+        "top_p=",
+        "min_p=",
+        "seed=",
+        "reasoning_budget=",
+        "repetition_guard=",
+        "grammar=",
+        "max_output_tokens=",
+    ],
+);
 const APPROVALS: Argument = Argument::Word(&["ask", "auto", "none"]);
 const MODELS: Argument = Argument::Text("MODEL", &["demo", "gpt-oss-20b", "gpt-oss-120b"]);
 const THEMES: Argument = Argument::Text(
@@ -111,6 +126,7 @@ pub const COMMANDS: &[Spec] = &[
     row("help", &["h"], Argument::None, "keys and commands, searchable"),
     row("model", &[], MODELS, "list the models on this machine, or go on with another one"),
     row("effort", &[], EFFORTS, "how long the model may think"),
+    row("sampling", &[], SAMPLING, "how the model samples: temperature, seed, reasoning budget and more; with KEY=VALUE change one"),
     row("approvals", &["approve"], APPROVALS, "ask: review every patch; auto: apply patches unreviewed; none: only propose them"),
     row("diff", &["changes"], Argument::None, "everything this session changed"),
     row("undo", &[], MERGE, "take the last applied change back"),
@@ -192,6 +208,7 @@ fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
             Some("high") => Some(Effort::High),
             _ => None,
         }),
+        "sampling" => Command::Sampling(text),
         "approvals" => Command::Approvals(match argument {
             Some("ask") => Some(ApprovalPolicy::Review),
             Some("auto") => Some(ApprovalPolicy::ApplyAll),

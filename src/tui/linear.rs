@@ -341,6 +341,10 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::SwitchModel(name));
                 Ok(())
             }
+            Command::Sampling(change) => {
+                self.outbox.push_back(AgentCommand::Sampling(change));
+                Ok(())
+            }
             Command::Approvals(None) => {
                 self.say("Say which: /approvals ask, /approvals auto or /approvals none.\n")
             }

@@ -9,9 +9,10 @@ use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
     ImageWish, Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId, SandboxLoad,
 };
+use descant::config::{Asking, SamplingConfig};
 use descant::conversation::{Effort, PromptProfile};
+use descant::engine::Engine;
 use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
-use descant::engine::{Engine, Sampling};
 use descant::harmony::vocab::{ENCODINGS_VARIABLE, Vocabulary, encodings_dir};
 use descant::patch::{Decision, Decisions, Journal, Plan};
 use descant::sandbox::{CellExit, CellResult, SandboxError};
@@ -207,6 +208,8 @@ pub struct Setup {
     /// How long the container takes to start.
     pub python_delay: Duration,
     pub max_tokens: usize,
+    /// In place of a greedy one with `max_tokens`.
+    pub asking: Option<Asking>,
     pub limits: Limits,
     pub record: bool,
     pub effort_asked: bool,
@@ -233,6 +236,7 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         bench: None,
         python_delay: Duration::ZERO,
         max_tokens: 4_096,
+        asking: None,
         limits: Limits::default(),
         record: false,
         effort_asked: false,
@@ -331,11 +335,16 @@ impl Setup {
                 outcome: start.boxed(),
             },
             model: ModelOptions {
-                grammar: true,
+                asking: self.asking.unwrap_or(Asking {
+                    sampling: SamplingConfig {
+                        temperature: 0.0,
+                        ..SamplingConfig::default()
+                    },
+                    max_output_tokens: self.max_tokens,
+                }),
+                seed: 0,
                 effort: Effort::Low,
                 effort_asked: self.effort_asked,
-                sampling: Sampling::GREEDY,
-                max_tokens: self.max_tokens,
                 date: "2026-11-20".into(),
                 instructions: "Be brief.".into(),
                 python: descant::harmony::render::python_tool(60, true),

@@ -5,7 +5,7 @@ use super::steer::Generation;
 use crate::conversation::TokenId;
 use crate::engine::outbox::Outbox;
 use crate::engine::transcript::Transcript;
-use crate::engine::{EngineError, StopReason};
+use crate::engine::{EngineError, EngineEvent, StopReason};
 use mistralrs::core::Response;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -57,6 +57,7 @@ pub(super) struct Follow<'a> {
     pub(super) reading: Reading,
     reader_gone: bool,
     prefill_done: bool,
+    reasoning_ended: bool,
     new: Vec<TokenId>,
 }
 
@@ -80,6 +81,7 @@ impl<'a> Follow<'a> {
             reading,
             reader_gone: false,
             prefill_done: false,
+            reasoning_ended: false,
             new: Vec::new(),
         }
     }
@@ -174,6 +176,10 @@ impl<'a> Follow<'a> {
         }
         for &token in &self.new {
             self.transcript.push(token, self.outbox);
+        }
+        if let (false, Some(tokens)) = (self.reasoning_ended, self.generation.reasoning_ended()) {
+            self.reasoning_ended = true;
+            self.outbox.push(EngineEvent::ReasoningEnded { tokens });
         }
         stop
     }

@@ -10,6 +10,7 @@
 use super::Codec;
 use crate::conversation::TokenId;
 use crate::engine::guided::Guided;
+use crate::engine::reasoning::Reasoning;
 use crate::engine::sample::{Sampler, best_two};
 use crate::engine::transcript::ends_generation;
 use crate::engine::{GenerateRequest, Sampling, StopReason};
@@ -32,6 +33,7 @@ pub(super) struct Generation {
 struct State {
     sampler: Sampler,
     guided: Guided,
+    reasoning: Option<Thinking>,
     record: Vec<TokenId>,
     /// What the engine was handed, in the checkpoint's ids: with the prompt, its prefix cache's key.
     handed: Vec<u32>,
@@ -39,6 +41,35 @@ struct State {
     broken: Option<String>,
     first: Option<First>,
     last_at: Option<Instant>,
+}
+
+/// The reasoning of a generation that has a budget for it, in the checkpoint's ids.
+#[derive(Debug)]
+pub(super) struct Thinking {
+    pub(super) reasoning: Reasoning,
+    /// `<|end|><|start|>assistant`
+    pub(super) end: Vec<u32>,
+    /// `<|channel|>final<|message|>`, for where no grammar asks for a call or the answer.
+    pub(super) answer: Vec<u32>,
+    /// What has to come next, the next one last.
+    pub(super) due: Vec<u32>,
+    /// Tokens of analysis when it was ended.
+    pub(super) ended: Option<usize>,
+}
+
+impl Thinking {
+    /// The next id, where it is not the model's to choose.
+    fn due(&mut self, guided: &mut Guided) -> Option<u32> {
+        let may_end = |guided: &mut Guided| self.end.first().is_some_and(|id| guided.allows(*id));
+        if self.due.is_empty() && self.reasoning.is_over() && may_end(guided) {
+            if !guided.go_on_to_answer() {
+                self.due.extend(self.answer.iter().rev());
+            }
+            self.due.extend(self.end.iter().rev());
+            self.ended.get_or_insert(self.reasoning.spent());
+        }
+        self.due.pop()
+    }
 }
 
 /// What the first call tells.
@@ -54,6 +85,8 @@ pub(super) struct First {
 pub struct Probe {
     /// Choose `<|call|>` as the token with this number (from 0), whatever the logits say.
     pub call_at: Option<usize>,
+    /// What is said first, whatever the logits say.
+    pub script: Vec<TokenId>,
     /// Best logit minus second best, by token.
     pub margins: Mutex<Vec<f32>>,
 }
@@ -64,6 +97,7 @@ impl Generation {
         request: &GenerateRequest,
         sampler: Sampler,
         guided: Guided,
+        reasoning: Option<Thinking>,
         prompt: usize,
         limit: usize,
         probe: Option<Arc<Probe>>,
@@ -77,6 +111,7 @@ impl Generation {
             state: Mutex::new(State {
                 sampler,
                 guided,
+                reasoning,
                 record: Vec::new(),
                 handed: Vec::new(),
                 stop: None,
@@ -90,7 +125,8 @@ impl Generation {
     /// Computes a prompt and ends: no token is chosen.
     pub(super) fn nothing(codec: Arc<Codec>, request: &GenerateRequest, prompt: usize) -> Self {
         let sampler = Sampler::new(Sampling::GREEDY);
-        Generation::new(codec, request, sampler, Guided::default(), prompt, 0, None)
+        let guided = Guided::default();
+        Generation::new(codec, request, sampler, guided, None, prompt, 0, None)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,6 +152,11 @@ impl Generation {
 
     pub(super) fn last_at(&self) -> Option<Instant> {
         self.state().last_at
+    }
+
+    /// Tokens of analysis when the budget ended it, if it did.
+    pub(super) fn reasoning_ended(&self) -> Option<usize> {
+        self.state().reasoning.as_ref()?.ended
     }
 
     /// Why no token could be chosen, if so.
@@ -148,6 +189,9 @@ impl Generation {
             match self.choose(&mut state, logits, sacrifice) {
                 Some(id) => {
                     let token = self.codec.to_harmony(id);
+                    if let Some(thinking) = &mut state.reasoning {
+                        thinking.reasoning.take(token);
+                    }
                     state.record.push(token);
                     state.last_at = Some(now);
                     if ends_generation(token) {
@@ -183,10 +227,21 @@ impl Generation {
             if probe.call_at == Some(state.record.len()) {
                 return self.codec.call();
             }
+            if let Some(token) = probe.script.get(state.record.len()) {
+                let id = self.codec.of_harmony(*token)?;
+                state.guided.take(id);
+                return Some(id);
+            }
         }
         let State {
-            sampler, guided, ..
+            sampler,
+            guided,
+            reasoning,
+            ..
         } = state;
+        if let Some(due) = reasoning.as_mut().and_then(|thinking| thinking.due(guided)) {
+            return Some(due);
+        }
         u32::try_from(guided.choose(sampler, logits, excluded)?).ok()
     }
 }

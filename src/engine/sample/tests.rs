@@ -7,6 +7,7 @@ fn sampling(temperature: f32, top_p: f32, min_p: f32, seed: u64) -> Sampling {
         top_p,
         min_p,
         seed,
+        reasoning_budget: None,
     }
 }
 
@@ -146,7 +147,7 @@ proptest! {
         seed: u64,
         excluded in 0usize..40,
     ) {
-        let mut sampler = Sampler::new(Sampling { temperature, top_p, min_p, seed });
+        let mut sampler = Sampler::new(sampling(temperature, top_p, min_p, seed));
         let possible = logits.iter().enumerate().any(|(i, l)| !l.is_nan() && *l > f32::NEG_INFINITY && i != excluded);
         for _ in 0..4 {
             let chosen = sampler.choose(&logits, Some(excluded));

@@ -191,3 +191,32 @@ fn spelled_tokens_become_special_and_nothing_else_does() {
     assert_eq!(ids.iter().filter(|id| **id >= 199_998).count(), 2);
     assert_eq!(v.decode_bytes(&ids), b"<|start|>a<|nope|><|call|>");
 }
+
+#[tokio::test]
+async fn analysis_beyond_the_budget_is_not_said() {
+    let v = vocabulary();
+    let long = CALL.replace("Look.", "one two three four five six");
+    let script = Script::of([long.as_str(), long.as_str(), ANSWER]);
+    let engine = ScriptedEngine::new(script, v.clone());
+    let within = |budget| {
+        let mut request = request("a", &v);
+        request.sampling.reasoning_budget = Some(budget);
+        request
+    };
+    let cut = all(engine.generate(within(3))).await;
+    let Some(EngineEvent::Finished { tokens, .. }) = cut.last() else {
+        panic!("{cut:?}")
+    };
+    let text = CALL.replace("Look.", "one two three");
+    assert_eq!(v.decode_bytes(tokens), text.as_bytes());
+    assert!(cut.contains(&EngineEvent::ReasoningEnded { tokens: 3 }));
+    for (text, budget) in [(long.as_str(), 6), (ANSWER, 0)] {
+        let whole = all(engine.generate(within(budget))).await;
+        let Some(EngineEvent::Finished { tokens, .. }) = whole.last() else {
+            panic!("{whole:?}")
+        };
+        assert_eq!(v.decode_bytes(tokens), text.as_bytes());
+        let ended = |event: &EngineEvent| matches!(event, EngineEvent::ReasoningEnded { .. });
+        assert!(!whole.iter().any(ended));
+    }
+}

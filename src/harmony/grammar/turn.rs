@@ -8,8 +8,15 @@ use super::{APPLY_PATCH, Offer, TokenTable};
 use crate::harmony::vocab;
 use std::fmt::Write as _;
 
+/// Whether the model may think aloud and say what it is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asides {
+    Allowed,
+    None,
+}
+
 /// The Lark text. Named rules are `m_…` for messages and `t_…` for tools.
-pub(super) fn grammar(table: &TokenTable, offer: &Offer) -> String {
+pub(super) fn grammar(table: &TokenTable, offer: &Offer, asides: Asides) -> String {
     let mut rules = String::new();
     let mut calls: Vec<String> = Vec::new();
     let constrain = table.special(vocab::CONSTRAIN).is_some();
@@ -62,9 +69,15 @@ pub(super) fn grammar(table: &TokenTable, offer: &Offer) -> String {
         format!(" | {}", calls.join(" | "))
     };
     // `final` is the answer: a turn that says nothing is none.
+    let before = match asides {
+        Asides::Allowed => {
+            "start: ( m_aside <|end|> <|start|> \"assistant\" )* m_last\n\
+             m_aside: <|channel|> ( \"analysis\" | \"commentary\" ) <|message|> TEXT?\n"
+        }
+        Asides::None => "start: m_last\n",
+    };
     format!(
-        "start: ( m_aside <|end|> <|start|> \"assistant\" )* m_last\n\
-         m_aside: <|channel|> ( \"analysis\" | \"commentary\" ) <|message|> TEXT?\n\
+        "{before}\
          m_last: <|channel|> \"final\" <|message|> TEXT <|return|>{calls}\n\
          {rules}\
          TEXT: /(?s:.+)/\n"

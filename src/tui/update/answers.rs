@@ -3,6 +3,7 @@
 use super::choices;
 use super::review::want_colours;
 use crate::agent::{Answer, ApprovalPolicy, Check, Facts, SandboxState};
+use crate::config::Asking;
 use crate::patch::Overall;
 use crate::text;
 use crate::tui::meter::Meter;
@@ -90,6 +91,7 @@ fn status(model: &Model, facts: &Facts) -> String {
     lines(&[
         ("model", engine),
         ("effort", status.effort.as_str().to_owned()),
+        ("sampling", sampling(&facts.asking)),
         ("context", context),
         (
             "approvals",
@@ -101,6 +103,16 @@ fn status(model: &Model, facts: &Facts) -> String {
         ("changes", format!("{patches} in this conversation (/diff)")),
         ("journal", journal),
     ])
+}
+
+/// What differs from OpenAI's recommendation, after the temperature.
+fn sampling(asking: &Asking) -> String {
+    let usual = Asking::default().rows();
+    let rows = asking.rows().into_iter().enumerate();
+    let told = rows
+        .filter(|(at, row)| *at == 0 || !usual.contains(row))
+        .map(|(_, (key, value))| format!("{key} {value}"));
+    format!("{} (/sampling)", told.collect::<Vec<_>>().join(", "))
 }
 
 /// The tokens, a bar of them, and a line for each part.

@@ -66,6 +66,7 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         }),
         Command::Model(None) => send(AgentCommand::Inquire(Inquiry::Models)),
         Command::Model(Some(name)) => send(AgentCommand::SwitchModel(name)),
+        Command::Sampling(change) => send(AgentCommand::Sampling(change)),
         Command::Approvals(None) => choices::open_approvals(model),
         Command::Approvals(Some(policy)) => send(AgentCommand::SetApprovals(policy)),
         Command::Diff => send(AgentCommand::Inquire(Inquiry::Changes)),

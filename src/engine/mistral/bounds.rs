@@ -1,0 +1,58 @@
+//! What sampling is held to beside the logits: the grammar of a turn, and the budget of its reasoning.
+
+use super::Shared;
+use super::steer::Thinking;
+use crate::conversation::TokenId;
+use crate::engine::GenerateRequest;
+use crate::engine::guided::Guided;
+use crate::engine::reasoning::Reasoning;
+use crate::harmony::grammar::{GrammarError, Guide, TokenTable};
+use crate::harmony::vocab;
+use std::sync::Arc;
+
+impl Shared {
+    /// The grammar that the request is held to, and the one for what follows a reasoning that was ended. Where
+    /// there can be none the model goes without.
+    pub(super) async fn guided(&self, request: &GenerateRequest) -> Guided {
+        let Some(offer) = request.offer.clone() else {
+            return Guided::default();
+        };
+        let budgeted = request.sampling.reasoning_budget.is_some();
+        let (vocabulary, codec) = (Arc::clone(&self.vocabulary), Arc::clone(&self.codec));
+        let table = Arc::clone(&self.table);
+        let made = tokio::task::spawn_blocking(move || {
+            let table = table.get_or_init(|| {
+                let table = TokenTable::new(&vocabulary, codec.harmony_ids());
+                table
+                    .inspect_err(|error| tracing::warn!(%error, "sampling goes without a grammar"))
+                    .ok()
+                    .map(Arc::new)
+            });
+            let table = table.as_ref()?;
+            let answer = budgeted.then(|| Guide::for_answer(table, &offer));
+            let guided = Guided::new(or_none(Guide::new(table, &offer)));
+            Some(guided.with_answer(answer.and_then(or_none)))
+        });
+        made.await.ok().flatten().unwrap_or_default()
+    }
+
+    /// The reasoning of a request that has a budget for it.
+    pub(super) fn thinking(&self, request: &GenerateRequest) -> Option<Thinking> {
+        let budget = request.sampling.reasoning_budget?;
+        let words = |tokens: &[&[TokenId]]| self.codec.encode(&tokens.concat(), &self.vocabulary);
+        let text = |text: &str| self.vocabulary.encode_text(text);
+        Some(Thinking {
+            reasoning: Reasoning::new(budget, &self.vocabulary),
+            end: words(&[&[vocab::END, vocab::START], &text("assistant")]),
+            answer: words(&[&[vocab::CHANNEL], &text("final"), &[vocab::MESSAGE]]),
+            due: Vec::new(),
+            ended: None,
+        })
+    }
+}
+
+fn or_none(guide: Result<Guide, GrammarError>) -> Option<Guide> {
+    guide
+        .inspect_err(|error| tracing::warn!(%error, "sampling goes without a grammar"))
+        .ok()
+}
