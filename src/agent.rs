@@ -34,6 +34,7 @@ mod stream;
 mod switch;
 mod targets;
 mod task;
+mod trust;
 mod turn;
 
 pub use context::ContextUse;
@@ -65,6 +66,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+pub use trust::Settled;
 
 /// What a load gives.
 pub type LoadedModel = (Arc<dyn Engine>, Arc<Vocabulary>);
@@ -107,6 +109,8 @@ pub struct ModelOptions {
     pub effort_asked: bool,
     /// `YYYY-MM-DD`, the day the session began.
     pub date: String,
+    /// The files that `instructions` are made of, for `/status`.
+    pub context_files: Vec<String>,
     /// AGENTS.md and the like, appended to Descant's own instructions. Read once, by the app.
     pub instructions: String,
     /// What the model is told of the `python` tool where it is offered.
@@ -153,6 +157,10 @@ pub struct AgentOptions {
     pub session: Option<session::Writer>,
     pub words: Words,
     pub limits: Limits,
+    /// Lines for the user at the start.
+    pub told: Vec<String>,
+    /// The user is asked about the settings that the repository brings.
+    pub asks_trust: bool,
 }
 
 /// The consumer's end.

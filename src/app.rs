@@ -8,6 +8,7 @@ mod apply;
 mod bench;
 mod doctor;
 mod host;
+mod instructions;
 mod logging;
 mod models;
 mod parts;
@@ -15,6 +16,7 @@ mod patches;
 mod project;
 mod python;
 mod sessions;
+mod trust;
 
 use crate::agent::ApprovalPolicy;
 use crate::cli::exit::Exit;
@@ -23,7 +25,7 @@ use crate::cli::signals::Signals;
 use crate::cli::{
     Apply, Args, ColorChoice, Command, CommonArgs, ModelsCommand, OnceArgs, SessionsCommand, once,
 };
-use crate::config::{Config, Layers, Paths};
+use crate::config::{Config, Layers, Paths, Project};
 use crate::engine::EngineError;
 use crate::engine::models::{ModelPlaces, resolve};
 use crate::hub::{HubError, HubSettings};
@@ -38,11 +40,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use trust::Settings;
 
 /// What every command needs, made once.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub paths: Paths,
+    /// What the user typed.
+    pub args: CommonArgs,
+    /// What the repository would like to set.
+    pub settings: Settings,
     pub config: Config,
     pub workspace: Arc<Workspace>,
     /// Where models are looked for.
@@ -209,7 +216,11 @@ async fn dispatch(args: Args, setup: Setup) -> anyhow::Result<Exit> {
     }
 }
 
-async fn run_once(setup: Setup, args: OnceArgs, prompt: Option<String>) -> anyhow::Result<Exit> {
+async fn run_once(
+    mut setup: Setup,
+    args: OnceArgs,
+    prompt: Option<String>,
+) -> anyhow::Result<Exit> {
     let deadline = args
         .timeout
         .map(|secs| Instant::now() + Duration::from_secs(secs));
@@ -231,7 +242,8 @@ async fn run_once(setup: Setup, args: OnceArgs, prompt: Option<String>) -> anyho
         }
         None => ApprovalPolicy::ProposeOnly,
     };
-    let (agent, thread_id) = parts::start_agent(&setup, policy)?;
+    trust::before_once(&mut setup, args.json)?;
+    let (agent, thread_id) = parts::start_agent(&setup, policy, parts::Greeting::OnStderr)?;
     let options = once::Options {
         prompt,
         thread_id,
@@ -284,8 +296,6 @@ fn once_prompt(prompt: Option<String>, stdin_terminal: bool) -> anyhow::Result<S
 
 fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
     let paths = Paths::from_env().context("there is no home folder; set HOME or DESCANT_HOME")?;
-    let config = config(args, &paths).map_err(|e| UsageError(e.to_string()))?;
-    let keys = Keymap::with(&config.keys).map_err(|e| UsageError(e.to_string()))?;
     if let Some(url) = &args.server {
         bail!(EngineError::Unavailable {
             model: url.clone(),
@@ -301,6 +311,12 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
         bail!(UsageError(format!("{} is not a folder", start.display())));
     }
     let workspace = Workspace::discover(&start)?;
+    let users = Layers::default().file(&paths.config_file());
+    let users = users.and_then(Layers::config);
+    let users = users.map_err(|e| UsageError(e.to_string()))?;
+    let settings = Settings::look(&paths.state, &workspace, &users);
+    let config = config(args, &paths, settings.used()).map_err(|e| UsageError(e.to_string()))?;
+    let keys = Keymap::with(&config.keys).map_err(|e| UsageError(e.to_string()))?;
     let places = ModelPlaces {
         models_dir: paths.data.join("models"),
         hub_cache: ModelPlaces::hub_cache_from(
@@ -318,6 +334,8 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
         effort_asked: args.effort.is_some() || args.set.iter().any(|set| sets_effort(set)),
         screen_reader: config.ui.screen_reader || var("ACCESSIBLE").is_some(),
         paths,
+        args: args.clone(),
+        settings,
         config,
         workspace: Arc::new(workspace),
         places,
@@ -341,10 +359,16 @@ fn sets_effort(assignment: &str) -> bool {
     key == Some("effort")
 }
 
-fn config(args: &CommonArgs, paths: &Paths) -> Result<Config, crate::config::ConfigError> {
-    let mut layers = Layers::default()
-        .file(&paths.config_file())?
-        .variables(|name| std::env::var(name).ok())?;
+fn config(
+    args: &CommonArgs,
+    paths: &Paths,
+    project: Option<&Project>,
+) -> Result<Config, crate::config::ConfigError> {
+    let mut layers = Layers::default().file(&paths.config_file())?;
+    if let Some(project) = project {
+        layers = layers.project(project)?;
+    }
+    let mut layers = layers.variables(|name| std::env::var(name).ok())?;
     for assignment in &args.set {
         layers = layers.assignment("-c", assignment)?;
     }

@@ -1,22 +1,25 @@
 //! Configuration: which folders are ours, and what the config file, the environment and the flags say.
 //!
-//! Layers, strongest first: flags (`-c key=value` and the named ones), `DESCANT_*` variables, the user's
-//! `config.toml`, the defaults here. Nothing else in the crate reads the environment. A project's own
-//! `.descant/config.toml` is not read, so a repository cannot loosen anything. A new key is one field here
-//! and one row of [`KEYS`].
+//! Layers, strongest first: flags (`-c key=value` and the named ones), `DESCANT_*` variables, the repository's
+//! `.descant/config.toml` where the user agreed to it (`project`), the user's `config.toml`, the defaults here.
+//! Nothing else in the crate reads the environment. A new key is one field here and one row of [`KEYS`].
 
 mod edit;
 mod keys;
 mod layers;
 mod paths;
+mod project;
 mod sampling;
+mod trust;
 mod ui;
 
 pub use edit::set;
 pub use keys::{KeySetting, Meant};
 pub use layers::{ConfigError, Layers};
 pub use paths::{Paths, create_private_dir};
+pub use project::{PROJECT_FILE, PROJECT_LIMIT, Project};
 pub use sampling::{Asking, CompactSettings, SamplingConfig};
+pub use trust::Trust;
 pub use ui::{Notify, UiSettings};
 
 use crate::conversation::Effort;

@@ -2,6 +2,7 @@
 //! side, also while a turn runs; nothing here changes anything.
 
 use super::task::Desk;
+use super::trust::Settled;
 use super::{AgentEvent, ModelLoad, SandboxLoad};
 use crate::config::Asking;
 use crate::patch::{Overall, overall};
@@ -22,6 +23,10 @@ pub trait Host: Send + Sync {
     fn load(&self, name: &str) -> ModelLoad;
     /// Begins to start a container, its image got as the user wishes.
     fn sandbox(&self, wish: ImageWish) -> SandboxLoad;
+    /// The settings that the repository brings, in words; `None` where there are none that could be used.
+    fn project(&self) -> Option<String>;
+    /// The user's word on them. `Err`: it cannot be remembered, and nothing changes. It writes a file.
+    fn trust(&self, uses: bool) -> Result<Settled, String>;
     /// What works on this machine.
     fn checkup(&self) -> BoxFuture<'static, Vec<Check>>;
 }
@@ -74,6 +79,8 @@ pub struct Facts {
     pub journal: Result<(PathBuf, u64), String>,
     /// How the next generation samples.
     pub asking: Asking,
+    /// The files that the instructions are made of.
+    pub context_files: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +103,7 @@ pub(super) struct Inquiries {
     desk: Desk,
     host: Arc<dyn Host>,
     pub(super) session: Option<SessionFile>,
+    context_files: Vec<String>,
     events: mpsc::Sender<AgentEvent>,
     running: JoinSet<()>,
 }
@@ -111,12 +119,14 @@ impl Inquiries {
         desk: Desk,
         host: Arc<dyn Host>,
         session: Option<SessionFile>,
+        context_files: Vec<String>,
         events: mpsc::Sender<AgentEvent>,
     ) -> Inquiries {
         Inquiries {
             desk,
             host,
             session,
+            context_files,
             events,
             running: JoinSet::new(),
         }
@@ -129,6 +139,7 @@ impl Inquiries {
         let host = Arc::clone(&self.host);
         let desk = self.desk.clone();
         let session = self.session.clone();
+        let context_files = self.context_files.clone();
         self.running.spawn(async move {
             let answer = match inquiry {
                 Inquiry::Checkup => Ok(Answer::Checkup(host.checkup().await)),
@@ -140,7 +151,10 @@ impl Inquiries {
                 }
                 Inquiry::Facts => {
                     tokio::task::spawn_blocking(move || {
-                        Answer::Facts(facts(&desk, session, asking))
+                        Answer::Facts(Facts {
+                            context_files,
+                            ..facts(&desk, session, asking)
+                        })
                     })
                     .await
                 }
@@ -179,5 +193,6 @@ fn facts(desk: &Desk, session: Option<SessionFile>, asking: Asking) -> Facts {
             .map(|usage| (usage.folder, usage.bytes))
             .map_err(|error| error.to_string()),
         asking,
+        context_files: Vec::new(),
     }
 }

@@ -373,6 +373,7 @@ impl Link {
                 self.refuse("go on with another conversation")
             }
             Some(AgentCommand::Fork) => self.refuse("fork"),
+            Some(AgentCommand::Trust(_)) => self.refuse("decide about settings"),
             Some(AgentCommand::Rewind { .. } | AgentCommand::ListMessages) => {
                 self.refuse("go back to an earlier message");
             }

@@ -72,6 +72,8 @@ pub enum AgentCommand {
     Sandbox(SandboxChange),
     /// Answered with [`AgentEvent::Answer`], also while a turn runs.
     Inquire(Inquiry),
+    /// Use the settings that the repository brings, or leave them; `None`: say what they are.
+    Trust(Option<bool>),
     /// Takes the last applied patch back; the choice is for files that changed since.
     Undo(OnChanged),
     Redo(OnChanged),
@@ -219,6 +221,7 @@ pub enum AgentEvent {
         name: String,
     },
     Approvals(ApprovalPolicy),
+    Effort(Effort),
     Answer(Box<Answer>),
     Sandbox(SandboxState),
 

@@ -69,6 +69,7 @@ pub(super) async fn run(
             desk.clone(),
             Arc::clone(&options.host),
             options.session.as_ref().map(SessionFile::of),
+            options.model.context_files.clone(),
             events.clone(),
         ),
     };
@@ -97,6 +98,12 @@ pub(super) async fn run(
         generations: 0,
         seed,
     };
+    for line in options.told {
+        core.link.send(AgentEvent::Notice(line));
+    }
+    if options.asks_trust {
+        core.trust(None).await;
+    }
     while !core.link.closing {
         if let Some(prompt) = core.link.next_queued() {
             core.turn(prompt).await;
@@ -135,12 +142,8 @@ impl Core {
             | AgentCommand::Inquire(_) => {}
             AgentCommand::SwitchModel(name) => self.switch_model(name),
             AgentCommand::Sandbox(change) => self.change_sandbox(change).await,
-            AgentCommand::SetEffort(effort) => {
-                self.options.effort = effort;
-                if let Some(fixed) = &mut self.fixed {
-                    fixed.effort = effort;
-                }
-            }
+            AgentCommand::SetEffort(effort) => self.set_effort(effort),
+            AgentCommand::Trust(uses) => self.trust(uses).await,
             AgentCommand::Undo(on_changed) => {
                 self.step_journal(Direction::Undo, on_changed).await;
             }

@@ -56,10 +56,7 @@ impl Core {
     pub(super) async fn turn(&mut self, prompt: String) {
         self.link.begin_turn();
         if let Some(effort) = self.link.effort.take() {
-            self.options.effort = effort;
-            if let Some(fixed) = &mut self.fixed {
-                fixed.effort = effort;
-            }
+            self.set_effort(effort);
         }
         self.keep_attached().await;
         let began = Instant::now();

@@ -90,6 +90,7 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
         }
     });
     checks.extend(container(setup).await);
+    checks.extend(super::trust::check(&setup.settings));
     let root = setup.workspace.root().display();
     checks.push(if setup.workspace.is_git() {
         good("workspace", format!("{root} (git)"))

@@ -1,7 +1,7 @@
 //! What the program does for its agent besides running it: finding and loading models, and the checkup.
 
-use super::{Setup, doctor, models, parts};
-use crate::agent::{Check, Host, ImageWish, ModelChoice, ModelLoad, SandboxLoad, Words};
+use super::{Setup, doctor, models, parts, trust};
+use crate::agent::{Check, Host, ImageWish, ModelChoice, ModelLoad, SandboxLoad, Settled, Words};
 use futures_util::future::BoxFuture;
 
 pub(super) struct Program {
@@ -20,6 +20,17 @@ impl Host for Program {
 
     fn sandbox(&self, wish: ImageWish) -> SandboxLoad {
         parts::load_sandbox(&self.setup, wish)
+    }
+
+    fn project(&self) -> Option<String> {
+        self.setup.settings.project().map(trust::listed)
+    }
+
+    fn trust(&self, uses: bool) -> Result<Settled, String> {
+        match self.setup.settings.project() {
+            Some(project) => trust::settle(&self.setup, project, uses),
+            None => Ok(Settled::default()),
+        }
     }
 
     fn checkup(&self) -> BoxFuture<'static, Vec<Check>> {

@@ -3,13 +3,15 @@
 
 use super::Setup;
 use super::host::Program;
+use super::instructions::Instructions;
+use super::trust::{Settings, policy};
 use crate::agent::{
     Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
     ModelOptions, SandboxLoad, Words,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
-use crate::config::{Approvals, Asking, ViewSetting};
+use crate::config::{Asking, ViewSetting};
 use crate::conversation::PromptProfile;
 use crate::engine::models::resolve;
 use crate::engine::{EngineError, LoadOptions, load};
@@ -27,7 +29,6 @@ use crate::tui::{
     self,
     git::{GitProbe, GitState},
 };
-use crate::workspace::{WorkspaceError, WorkspacePath};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -37,10 +38,16 @@ use tokio_util::sync::CancellationToken;
 
 /// Load reports that may wait; one that finds no room is superseded by the next.
 const REPORT_ROOM: usize = 16;
-/// An AGENTS.md longer than this, in bytes, is not used: it would fill the context of every turn.
-const INSTRUCTIONS_LIMIT: u64 = 32 << 10;
 /// How long the end waits for the agent to remove its container.
 const FAREWELL: Duration = Duration::from_secs(8);
+
+/// Who tells the user what was found at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// The agent, with its first events, and the question about the repository's settings.
+    ByAgent,
+    OnStderr,
+}
 
 /// Starts the agent, and gives its handle with the session's id.
 ///
@@ -49,6 +56,7 @@ const FAREWELL: Duration = Duration::from_secs(8);
 pub(super) fn start_agent(
     setup: &Setup,
     approvals: ApprovalPolicy,
+    greeting: Greeting,
 ) -> anyhow::Result<(AgentHandle, String)> {
     let journal = super::patches::journal(setup)?;
     let now = SystemTime::now();
@@ -60,6 +68,25 @@ pub(super) fn start_agent(
     });
     let session = shelf.create(now)?;
     let words = words(setup);
+    let instructions =
+        Instructions::read(&setup.paths, &setup.workspace, &setup.places.current_dir);
+    let mut lines: Vec<String> = instructions.told().into_iter().collect();
+    lines.extend(instructions.unused.iter().cloned());
+    let told = match greeting {
+        Greeting::ByAgent => {
+            if let Settings::Unusable(reason) = &setup.settings {
+                let line = format!("the settings of this repository are not used: {reason}");
+                lines.push(text::visible(&line).into_owned());
+            }
+            Some(lines)
+        }
+        Greeting::OnStderr => {
+            for line in &lines {
+                stderr_line(&format!("descant: {line}"));
+            }
+            None
+        }
+    };
     let id = session.id().to_string();
     let handle = Agent::spawn(AgentOptions {
         workspace: Arc::clone(&setup.workspace),
@@ -72,7 +99,12 @@ pub(super) fn start_agent(
             asking: Asking::of(&setup.config),
             seed: rand::random(),
             date: utc_date(now),
-            instructions: instructions(setup),
+            context_files: instructions
+                .used
+                .iter()
+                .map(|(name, _)| text::label(name))
+                .collect(),
+            instructions: instructions.text,
             python: python_tool(
                 setup.config.sandbox.timeout_s,
                 setup.config.sandbox.view != ViewSetting::ReadOnly,
@@ -87,6 +119,8 @@ pub(super) fn start_agent(
         session: Some(session),
         words,
         limits: Limits::default(),
+        asks_trust: told.is_some() && matches!(setup.settings, Settings::Undecided(_)),
+        told: told.unwrap_or_default(),
     });
     Ok((handle, id))
 }
@@ -241,23 +275,6 @@ fn sandbox_config(setup: &Setup) -> Result<SandboxConfig, SandboxError> {
     })
 }
 
-/// AGENTS.md at the root. One that cannot be used is named on stderr, never silently left out.
-fn instructions(setup: &Setup) -> String {
-    let unused = |reason: &str| {
-        stderr_line(&format!("descant: AGENTS.md is not used: {reason}"));
-        String::new()
-    };
-    let Ok(path) = WorkspacePath::parse("AGENTS.md") else {
-        return String::new();
-    };
-    match setup.workspace.read_up_to(&path, INSTRUCTIONS_LIMIT) {
-        Ok(content) => String::from_utf8(content.bytes)
-            .unwrap_or_else(|error| unused(&format!("it is not UTF-8 text: {error}"))),
-        Err(WorkspaceError::NotFound { .. }) => String::new(),
-        Err(error) => unused(&text::visible(&error.to_string())),
-    }
-}
-
 /// Which conversation the interface goes on with.
 #[derive(Debug)]
 pub(super) enum Past {
@@ -278,12 +295,8 @@ pub(super) async fn terminal(
     prompt: Option<String>,
     past: Past,
 ) -> anyhow::Result<Exit> {
-    let approvals = match setup.config.approvals {
-        Approvals::Ask => ApprovalPolicy::Review,
-        Approvals::Auto => ApprovalPolicy::ApplyAll,
-        Approvals::None => ApprovalPolicy::ProposeOnly,
-    };
-    let (agent, _id) = start_agent(&setup, approvals)?;
+    let approvals = policy(setup.config.approvals);
+    let (agent, _id) = start_agent(&setup, approvals, Greeting::ByAgent)?;
     let mut options = tui_options(&setup, prompt);
     options.approvals = approvals;
     let workspace = Arc::clone(&setup.workspace);

@@ -99,6 +99,7 @@ impl Jsonl {
             | AgentEvent::Files(_)
             | AgentEvent::ModelSwitching { .. }
             | AgentEvent::Approvals(_)
+            | AgentEvent::Effort(_)
             | AgentEvent::Answer(_)
             | AgentEvent::Prefill { .. }
             | AgentEvent::ReasoningDelta(_)

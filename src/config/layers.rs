@@ -2,7 +2,7 @@
 //! one is wrong.
 
 use super::keys::{self, KeySetting};
-use super::{Config, KEYS};
+use super::{Config, KEYS, Project};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -21,7 +21,7 @@ pub enum ConfigError {
 }
 
 /// The layers read so far, weakest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Layers {
     merged: Table,
     keys: Vec<KeySetting>,
@@ -52,6 +52,12 @@ impl Layers {
             self.keys.extend(keys::of_file(&place, &text, self.count)?);
         }
         self.add(&place, table)?;
+        Ok(self)
+    }
+
+    /// Adds what the user agreed to of a repository's settings.
+    pub fn project(mut self, project: &Project) -> Result<Self, ConfigError> {
+        self.add(super::PROJECT_FILE, project.table.clone())?;
         Ok(self)
     }
 
@@ -107,7 +113,7 @@ impl Layers {
     }
 }
 
-fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
+pub(super) fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
     let wrong = |reason: String| ConfigError::Value {
         place: place.to_owned(),
         reason,
@@ -256,7 +262,7 @@ fn nested(key: &str, value: Value) -> Table {
     table
 }
 
-fn merge(into: &mut Table, from: Table) {
+pub(super) fn merge(into: &mut Table, from: Table) {
     for (key, value) in from {
         match (into.get_mut(&key), value) {
             (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
@@ -267,7 +273,7 @@ fn merge(into: &mut Table, from: Table) {
     }
 }
 
-fn check_keys(place: &str, prefix: &str, table: &Table) -> Result<(), ConfigError> {
+pub(super) fn check_keys(place: &str, prefix: &str, table: &Table) -> Result<(), ConfigError> {
     for (key, value) in table {
         let full = if prefix.is_empty() {
             key.clone()

@@ -7,6 +7,7 @@
 //! response channel must be drained to its end (mistral.rs panics when an error finds no receiver).
 
 mod bounds;
+mod codec;
 mod follow;
 mod ledger;
 pub(super) mod load;
@@ -18,13 +19,13 @@ pub use steer::Probe;
 
 use super::bandwidth;
 use super::outbox::{CAPACITY, Outbox};
-use super::reduced::ReducedVocabulary;
 use super::sample::Sampler;
 use super::transcript::Transcript;
 use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, Sampling, StopReason};
-use crate::conversation::{TokenId, Usage};
+use crate::conversation::Usage;
 use crate::harmony::grammar::TokenTable;
-use crate::harmony::vocab::{self, Vocabulary};
+use crate::harmony::vocab::Vocabulary;
+use codec::Codec;
 use follow::{End, Follow, Patience};
 use mistralrs::core::Response;
 use mistralrs::{
@@ -55,64 +56,6 @@ struct Sequence<'a> {
     reading: Reading,
     /// The ledger is to know its key. On a paged cache a step adds nothing to its prompt.
     filed: bool,
-}
-
-/// How the checkpoint's ids relate to Harmony's.
-#[derive(Debug)]
-pub(super) enum Codec {
-    /// They are the same.
-    Harmony,
-    Reduced(Box<ReducedVocabulary>),
-}
-
-impl Codec {
-    fn encode(&self, prompt: &[TokenId], vocabulary: &Vocabulary) -> Vec<u32> {
-        match self {
-            Codec::Harmony => prompt.to_vec(),
-            Codec::Reduced(reduced) => reduced.encode_prompt(prompt, vocabulary),
-        }
-    }
-
-    /// Ids beyond the table cannot be chosen: `load` compares its length with the checkpoint's.
-    fn to_harmony(&self, id: u32) -> TokenId {
-        match self {
-            Codec::Harmony => id,
-            Codec::Reduced(reduced) => reduced.to_harmony(id).unwrap_or(vocab::RESERVED),
-        }
-    }
-
-    fn sacrifice(&self) -> u32 {
-        match self {
-            Codec::Harmony => vocab::RESERVED,
-            Codec::Reduced(reduced) => reduced.sacrifice(),
-        }
-    }
-
-    /// The Harmony id of each id of the checkpoint.
-    fn harmony_ids(&self) -> Vec<TokenId> {
-        match self {
-            Codec::Harmony => (0..=vocab::LAST).collect(),
-            Codec::Reduced(reduced) => reduced.harmony_ids().to_vec(),
-        }
-    }
-
-    /// The id of one token; `None` where the checkpoint has none.
-    fn of_harmony(&self, token: TokenId) -> Option<u32> {
-        match self {
-            Codec::Harmony => Some(token),
-            Codec::Reduced(reduced) => {
-                let at = reduced.harmony_ids().iter().position(|id| *id == token)?;
-                u32::try_from(at).ok()
-            }
-        }
-    }
-
-    fn call(&self) -> Option<u32> {
-        match self {
-            Codec::Harmony => Some(vocab::CALL),
-            Codec::Reduced(reduced) => reduced.special(vocab::CALL),
-        }
-    }
 }
 
 /// A model loaded by mistral.rs.

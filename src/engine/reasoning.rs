@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(after(5, thought), Some(7));
         assert_eq!(after(6, thought), None);
         let twice = "<|channel|>analysis<|message|>one two<|end|><|start|>assistant<|channel|>analysis<|message|>a b";
-        assert_eq!(after(3, twice), Some(10));
+        assert_eq!(after(3, twice), Some(11));
         for other in [
             "<|channel|>final<|message|>one two three",
             "<|channel|>commentary<|message|>one two three",

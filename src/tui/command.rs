@@ -17,6 +17,8 @@ pub enum Command {
     /// `key=value`, or say how it is.
     Sampling(Option<String>),
     Approvals(Option<ApprovalPolicy>),
+    /// The settings that the repository brings: use them, leave them, or say what they are.
+    Trust(Option<bool>),
     Diff,
     Undo(OnChanged),
     Redo(OnChanged),
@@ -92,6 +94,7 @@ const SAMPLING: Argument = Argument::Text(
     ],
 );
 const APPROVALS: Argument = Argument::Word(&["ask", "auto", "none"]);
+const TRUST: Argument = Argument::Word(&["yes", "no"]);
 const MODELS: Argument = Argument::Text("MODEL", &["demo", "gpt-oss-20b", "gpt-oss-120b"]);
 const THEMES: Argument = Argument::Text(
     "NAME",
@@ -128,6 +131,7 @@ pub const COMMANDS: &[Spec] = &[
     row("effort", &[], EFFORTS, "how long the model may think"),
     row("sampling", &[], SAMPLING, "how the model samples: temperature, seed, reasoning budget and more; with KEY=VALUE change one"),
     row("approvals", &["approve"], APPROVALS, "ask: review every patch; auto: apply patches unreviewed; none: only propose them"),
+    row("trust", &[], TRUST, "use or leave the settings that this repository brings; without a word, what they are"),
     row("diff", &["changes"], Argument::None, "everything this session changed"),
     row("undo", &[], MERGE, "take the last applied change back"),
     row("redo", &[], MERGE, "apply what was undone again"),
@@ -215,6 +219,7 @@ fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
             Some("none") => Some(ApprovalPolicy::ProposeOnly),
             _ => None,
         }),
+        "trust" => Command::Trust(argument.map(|word| word == "yes")),
         "diff" => Command::Diff,
         "undo" => Command::Undo(on_changed(argument)),
         "redo" => Command::Redo(on_changed(argument)),

@@ -341,6 +341,10 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::SwitchModel(name));
                 Ok(())
             }
+            Command::Trust(uses) => {
+                self.outbox.push_back(AgentCommand::Trust(uses));
+                Ok(())
+            }
             Command::Sampling(change) => {
                 self.outbox.push_back(AgentCommand::Sampling(change));
                 Ok(())

@@ -7,7 +7,7 @@
 
 use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
-    ImageWish, Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId, SandboxLoad,
+    ImageWish, Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId, SandboxLoad, Settled,
 };
 use descant::config::{Asking, SamplingConfig};
 use descant::conversation::{Effort, PromptProfile};
@@ -186,6 +186,14 @@ impl Host for TestHost {
         }
     }
 
+    fn project(&self) -> Option<String> {
+        None
+    }
+
+    fn trust(&self, _uses: bool) -> Result<Settled, String> {
+        Ok(Settled::default())
+    }
+
     fn checkup(&self) -> BoxFuture<'static, Vec<Check>> {
         let check = Check {
             name: "version",
@@ -347,6 +355,7 @@ impl Setup {
                 effort_asked: self.effort_asked,
                 date: "2026-11-20".into(),
                 instructions: "Be brief.".into(),
+                context_files: Vec::new(),
                 python: descant::harmony::render::python_tool(60, true),
             },
             approvals: self.approvals,
@@ -355,6 +364,8 @@ impl Setup {
             session: writer,
             words: Arc::new(move || Ok(words.clone())),
             limits: self.limits,
+            told: Vec::new(),
+            asks_trust: false,
         });
         Rig {
             dir,
@@ -524,6 +535,7 @@ fn tell(event: &AgentEvent) -> Option<String> {
         AgentEvent::Problem(text) => format!("problem: {text}"),
         AgentEvent::ModelSwitching { name } => format!("switching to {name}"),
         AgentEvent::Approvals(policy) => format!("approvals: {policy:?}"),
+        AgentEvent::Effort(effort) => format!("effort: {}", effort.as_str()),
         AgentEvent::Answer(answer) => format!("answer: {answer:?}"),
         AgentEvent::TakenBack { text } => format!("taken back: {text:?}"),
         AgentEvent::ShellStarted { run, command } => format!("shell {}: {command}", run.0),

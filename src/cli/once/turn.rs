@@ -167,6 +167,7 @@ impl Turn {
             | AgentEvent::Files(_)
             | AgentEvent::ModelSwitching { .. }
             | AgentEvent::Approvals(_)
+            | AgentEvent::Effort(_)
             | AgentEvent::Answer(_)
             | AgentEvent::Prefill { .. }
             | AgentEvent::AnswerDelta(_)

@@ -36,6 +36,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             model.conversation.transcript.problem(&error.to_string());
         }
         AgentEvent::ModelSwitching { name } => answers::switching(model, name),
+        AgentEvent::Effort(effort) => model.status.effort = effort,
         AgentEvent::Approvals(policy) => answers::approvals(model, policy),
         AgentEvent::Answer(answer) => answers::answer(model, *answer, out),
         AgentEvent::Sandbox(state) => {

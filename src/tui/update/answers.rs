@@ -74,6 +74,10 @@ fn status(model: &Model, facts: &Facts) -> String {
         Some(branch) => format!("{folder} on {branch}"),
         None => folder.to_string(),
     };
+    let notes = match facts.context_files.as_slice() {
+        [] => "no AGENTS.md".to_owned(),
+        files => files.join(", "),
+    };
     let session = match &facts.session {
         Some(file) => format!("{}\n{:<11}{}", file.id, "", file.path.display()),
         None => "not recorded".to_owned(),
@@ -99,6 +103,7 @@ fn status(model: &Model, facts: &Facts) -> String {
         ),
         ("container", container),
         ("workspace", workspace),
+        ("notes", notes),
         ("session", session),
         ("changes", format!("{patches} in this conversation (/diff)")),
         ("journal", journal),

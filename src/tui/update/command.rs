@@ -69,6 +69,7 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         Command::Sampling(change) => send(AgentCommand::Sampling(change)),
         Command::Approvals(None) => choices::open_approvals(model),
         Command::Approvals(Some(policy)) => send(AgentCommand::SetApprovals(policy)),
+        Command::Trust(uses) => send(AgentCommand::Trust(uses)),
         Command::Diff => send(AgentCommand::Inquire(Inquiry::Changes)),
         Command::Status => send(AgentCommand::Inquire(Inquiry::Facts)),
         Command::Doctor => {

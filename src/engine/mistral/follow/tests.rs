@@ -33,6 +33,7 @@ impl Stage {
             &request,
             sampler,
             Guided::default(),
+            None,
             3,
             limit,
             None,

@@ -136,6 +136,8 @@ fn facts_and_checks_are_said_in_the_conversation() {
     answer(
         &mut session,
         Answer::Facts(Facts {
+            asking: crate::config::Asking::default(),
+            context_files: vec!["AGENTS.md".into()],
             workspace: "/work/project".into(),
             session: None,
             patches: 2,

@@ -71,6 +71,8 @@ const SCREENS: &[(&str, Prepare)] = &[
     ("status", |session| {
         answered(session);
         session.agent(AgentEvent::Answer(Box::new(Answer::Facts(Facts {
+            asking: crate::config::Asking::default(),
+            context_files: vec!["AGENTS.md".into()],
             workspace: "/work/shop".into(),
             session: Some(SessionFile {
                 id: "20260722T101500Z-0a1b2c3d".into(),
