@@ -29,6 +29,7 @@ mod reopen;
 mod repetition;
 mod review;
 mod rewind;
+mod room;
 mod shell;
 mod stream;
 mod switch;
@@ -46,7 +47,7 @@ pub use protocol::{
     SandboxChange, SandboxState, ShellEnd, ToolStatus,
 };
 
-use crate::config::Asking;
+use crate::config::{Asking, CompactSettings};
 use crate::conversation::Effort;
 // Events carry the first three: consumers name them from here and import no engine.
 use crate::engine::Engine;
@@ -105,6 +106,8 @@ pub struct ModelOptions {
     pub asking: Asking,
     /// Where that names no seed.
     pub seed: u64,
+    /// When a conversation is compacted by itself.
+    pub compact: CompactSettings,
     /// The user asked for this effort now: the conversation that is resumed first goes on with it.
     pub effort_asked: bool,
     /// `YYYY-MM-DD`, the day the session began.

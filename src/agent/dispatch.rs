@@ -84,6 +84,33 @@ impl Core {
         if text.len() <= cap::ANSWER_LIMIT || tool == Tool::ReadFile {
             return text;
         }
+        let (told, problem) = self.cut_and_kept(call, text, cap::ANSWER_LIMIT).await;
+        if let Some(problem) = problem {
+            let line = format!(
+                "a long answer of {} is not kept on disk: {problem}",
+                tool.name()
+            );
+            self.say(AgentEvent::Problem(line)).await;
+        }
+        told
+    }
+
+    /// An answer that was told already, cut to `limit` bytes: whole on disk, or as it was when it was first cut.
+    pub(super) async fn shortened(&mut self, call: CallId, text: String, limit: usize) -> String {
+        let known = self.outputs().and_then(|outputs| outputs.name_of(call));
+        match known {
+            Some(name) => cap::head_and_tail(&text, limit, Some(&name)),
+            None => self.cut_and_kept(call, text, limit).await.0,
+        }
+    }
+
+    /// The cut text, and why it is not whole on disk, where it should be.
+    async fn cut_and_kept(
+        &mut self,
+        call: CallId,
+        text: String,
+        limit: usize,
+    ) -> (String, Option<String>) {
         let outputs = self.outputs();
         let cut = tokio::task::spawn_blocking(move || {
             let kept = outputs.map(|outputs| outputs.keep(call, &text));
@@ -92,21 +119,11 @@ impl Core {
                 Some(Err(error)) => (None, Some(error.to_string())),
                 None => (None, None),
             };
-            let told = cap::head_and_tail(&text, cap::ANSWER_LIMIT, name.as_deref());
+            let told = cap::head_and_tail(&text, limit, name.as_deref());
             (told, problem)
         });
-        match cut.await {
-            Ok((told, None)) => told,
-            Ok((told, Some(problem))) => {
-                let line = format!(
-                    "a long answer of {} is not kept on disk: {problem}",
-                    tool.name()
-                );
-                self.say(AgentEvent::Problem(line)).await;
-                told
-            }
-            Err(error) => format!("Error: the answer was lost: {error}"),
-        }
+        cut.await
+            .unwrap_or_else(|error| (format!("Error: the answer was lost: {error}"), None))
     }
 
     /// Where this conversation's long answers lie; none without a record.

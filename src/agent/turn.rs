@@ -40,10 +40,23 @@ pub(super) enum Outcome {
 
 /// What a turn has used up.
 #[derive(Debug, Default)]
-struct Progress {
-    usage: Usage,
+pub(super) struct Progress {
+    pub(super) usage: Usage,
     tally: Tally,
     nudged: bool,
+    /// A compaction by itself failed: it is not tried again before it has to be.
+    pub(super) uncompacted: bool,
+}
+
+/// A prompt that fits, and what its generation may use.
+pub(super) type Ready = (Rendered, Budget);
+
+/// Why there is no prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Unready {
+    /// It has so many tokens, and no answer would fit behind it.
+    Full(usize),
+    Failed(String),
 }
 
 /// What follows a generation.
@@ -142,13 +155,10 @@ impl Core {
         };
         let mut said = vec![Item::User { text: prompt }];
         said.extend(attached);
-        let mut with_message = self.history.items().to_vec();
-        with_message.extend_from_slice(&said);
-        let mut ready = match self.prepare(&model, &with_message) {
+        let mut ready = match self.fit(&model, &said, progress).await {
             Ok(ready) => ready,
-            Err(error) => return Outcome::Failed(error),
+            Err(outcome) => return outcome,
         };
-        drop(with_message);
         self.record_prompt().await;
         for item in said {
             self.push(item).await;
@@ -161,9 +171,9 @@ impl Core {
                 Next::Generate => {}
                 Next::End(outcome) => return outcome,
             }
-            ready = match self.prepare(&model, self.history.items()) {
+            ready = match self.fit(&model, &[], progress).await {
                 Ok(ready) => ready,
-                Err(error) => return Outcome::Failed(error),
+                Err(outcome) => return outcome,
             };
         }
     }
@@ -192,23 +202,20 @@ impl Core {
     }
 
     /// The prompt for `items`, if it fits.
-    pub(super) fn prepare(
-        &self,
-        model: &LoadedModel,
-        items: &[Item],
-    ) -> Result<(Rendered, Budget), String> {
+    pub(super) fn prepare(&self, model: &LoadedModel, items: &[Item]) -> Result<Ready, Unready> {
         let (engine, vocabulary) = model;
         let Some(fixed) = &self.fixed else {
-            return Err("the fixed prompt is missing; this is our bug".into());
+            let bug = "the fixed prompt is missing; this is our bug";
+            return Err(Unready::Failed(bug.into()));
         };
-        let prompt = render_counted(vocabulary, fixed, items).map_err(|error| error.to_string())?;
-        let budget = budget(
-            prompt.ids.len(),
-            engine.info().context_length,
-            self.link.asking.max_output_tokens,
-        )
-        .map_err(|error| error.to_string())?;
-        Ok((prompt, budget))
+        let prompt = render_counted(vocabulary, fixed, items)
+            .map_err(|error| Unready::Failed(error.to_string()))?;
+        let limit = engine.info().context_length;
+        let most = self.link.asking.max_output_tokens;
+        match budget(prompt.ids.len(), limit, most) {
+            Ok(budget) => Ok((prompt, budget)),
+            Err(_full) => Err(Unready::Full(prompt.ids.len())),
+        }
     }
 
     pub(super) fn ask(&mut self, prompt: Vec<TokenId>, budget: Budget) -> Ask {

@@ -98,6 +98,7 @@ pub(super) fn start_agent(
             effort_asked: setup.effort_asked,
             asking: Asking::of(&setup.config),
             seed: rand::random(),
+            compact: setup.config.compact,
             date: utc_date(now),
             context_files: instructions
                 .used

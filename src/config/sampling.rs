@@ -30,7 +30,7 @@ impl Default for SamplingConfig {
             seed: None,
             grammar: true,
             reasoning_budget: 0,
-            repetition_guard: 1_000,
+            repetition_guard: 2_000,
         }
     }
 }

@@ -36,7 +36,7 @@ use runner::Runner;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use steer::{Generation, Steer};
+use steer::{Chooser, Generation, Steer};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
@@ -226,9 +226,11 @@ impl Shared {
         let generation = Arc::new(Generation::new(
             self.codec.clone(),
             &request,
-            Sampler::new(sampling),
-            self.guided(&request).await,
-            self.thinking(&request),
+            Chooser {
+                sampler: Sampler::new(sampling),
+                guided: self.guided(&request).await,
+                reasoning: self.thinking(&request),
+            },
             prompt.len(),
             limit,
             probe,

@@ -37,7 +37,7 @@ impl Outputs {
         let text = text.as_bytes();
         self.make_room(text.len() as u64)?;
         let path = self.path(call.0);
-        // One of a rewound turn may have the number.
+        // One of a process that was killed may have the number.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -59,6 +59,12 @@ impl Outputs {
             },
         });
         Some(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The name of what a call answered, where it is kept.
+    pub fn name_of(&self, call: CallId) -> Option<String> {
+        let is_there = self.path(call.0).is_file();
+        is_there.then(|| format!("{PREFIX}{}", call.0))
     }
 
     fn path(&self, number: u64) -> PathBuf {

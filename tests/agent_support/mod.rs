@@ -9,7 +9,7 @@ use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
     ImageWish, Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId, SandboxLoad, Settled,
 };
-use descant::config::{Asking, SamplingConfig};
+use descant::config::{Asking, CompactSettings, SamplingConfig};
 use descant::conversation::{Effort, PromptProfile};
 use descant::engine::Engine;
 use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
@@ -218,6 +218,7 @@ pub struct Setup {
     pub max_tokens: usize,
     /// In place of a greedy one with `max_tokens`.
     pub asking: Option<Asking>,
+    pub compact: CompactSettings,
     pub limits: Limits,
     pub record: bool,
     pub effort_asked: bool,
@@ -245,6 +246,7 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         python_delay: Duration::ZERO,
         max_tokens: 4_096,
         asking: None,
+        compact: CompactSettings::default(),
         limits: Limits::default(),
         record: false,
         effort_asked: false,
@@ -351,6 +353,7 @@ impl Setup {
                     max_output_tokens: self.max_tokens,
                 }),
                 seed: 0,
+                compact: self.compact,
                 effort: Effort::Low,
                 effort_asked: self.effort_asked,
                 date: "2026-11-20".into(),

@@ -30,10 +30,15 @@ pub(super) struct Generation {
     state: Mutex<State>,
 }
 
+/// What decides about the next token.
+pub(super) struct Chooser {
+    pub(super) sampler: Sampler,
+    pub(super) guided: Guided,
+    pub(super) reasoning: Option<Thinking>,
+}
+
 struct State {
-    sampler: Sampler,
-    guided: Guided,
-    reasoning: Option<Thinking>,
+    chooser: Chooser,
     record: Vec<TokenId>,
     /// What the engine was handed, in the checkpoint's ids: with the prompt, its prefix cache's key.
     handed: Vec<u32>,
@@ -95,9 +100,7 @@ impl Generation {
     pub(super) fn new(
         codec: Arc<Codec>,
         request: &GenerateRequest,
-        sampler: Sampler,
-        guided: Guided,
-        reasoning: Option<Thinking>,
+        chooser: Chooser,
         prompt: usize,
         limit: usize,
         probe: Option<Arc<Probe>>,
@@ -109,9 +112,7 @@ impl Generation {
             prompt,
             probe,
             state: Mutex::new(State {
-                sampler,
-                guided,
-                reasoning,
+                chooser,
                 record: Vec::new(),
                 handed: Vec::new(),
                 stop: None,
@@ -125,8 +126,12 @@ impl Generation {
     /// Computes a prompt and ends: no token is chosen.
     pub(super) fn nothing(codec: Arc<Codec>, request: &GenerateRequest, prompt: usize) -> Self {
         let sampler = Sampler::new(Sampling::GREEDY);
-        let guided = Guided::default();
-        Generation::new(codec, request, sampler, guided, None, prompt, 0, None)
+        let chooser = Chooser {
+            sampler,
+            guided: Guided::default(),
+            reasoning: None,
+        };
+        Generation::new(codec, request, chooser, prompt, 0, None)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -156,7 +161,7 @@ impl Generation {
 
     /// Tokens of analysis when the budget ended it, if it did.
     pub(super) fn reasoning_ended(&self) -> Option<usize> {
-        self.state().reasoning.as_ref()?.ended
+        self.state().chooser.reasoning.as_ref()?.ended
     }
 
     /// Why no token could be chosen, if so.
@@ -189,7 +194,7 @@ impl Generation {
             match self.choose(&mut state, logits, sacrifice) {
                 Some(id) => {
                     let token = self.codec.to_harmony(id);
-                    if let Some(thinking) = &mut state.reasoning {
+                    if let Some(thinking) = &mut state.chooser.reasoning {
                         thinking.reasoning.take(token);
                     }
                     state.record.push(token);
@@ -229,16 +234,15 @@ impl Generation {
             }
             if let Some(token) = probe.script.get(state.record.len()) {
                 let id = self.codec.of_harmony(*token)?;
-                state.guided.take(id);
+                state.chooser.guided.take(id);
                 return Some(id);
             }
         }
-        let State {
+        let Chooser {
             sampler,
             guided,
             reasoning,
-            ..
-        } = state;
+        } = &mut state.chooser;
         if let Some(due) = reasoning.as_mut().and_then(|thinking| thinking.due(guided)) {
             return Some(due);
         }

@@ -28,19 +28,29 @@ pub fn event(model: &mut Model, event: HistoryEvent, out: &mut Update) {
             super::layout::measure_composer(model);
         }
         HistoryEvent::Compacting => {
-            model.running = Some(Running {
-                turn: TurnId(0),
-                since: model.clock.now,
-                activity: Activity::Tool("compacting".into()),
-                interrupting: false,
-            });
+            let activity = Activity::Tool("compacting".into());
+            match &mut model.running {
+                // By itself, in the middle of a turn.
+                Some(running) => running.activity = activity,
+                None => {
+                    model.running = Some(Running {
+                        turn: TurnId(0),
+                        since: model.clock.now,
+                        activity,
+                        interrupting: false,
+                    });
+                }
+            }
         }
         HistoryEvent::CompactProgress { tokens } => {
             if let Some(running) = &mut model.running {
                 running.activity = Activity::Tool(format!("compacting, {tokens} tokens"));
             }
         }
-        HistoryEvent::CompactDone => model.running = None,
+        HistoryEvent::CompactDone => match &mut model.running {
+            Some(running) if running.turn != TurnId(0) => running.activity = Activity::Waiting,
+            Some(_) | None => model.running = None,
+        },
     }
 }
 

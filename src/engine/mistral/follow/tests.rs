@@ -4,6 +4,7 @@
 use super::*;
 use crate::engine::guided::Guided;
 use crate::engine::mistral::Codec;
+use crate::engine::mistral::steer::Chooser;
 use crate::engine::sample::Sampler;
 use crate::engine::{EngineEvent, GenerateRequest, Sampling};
 use crate::harmony::vocab::{self, Vocabulary};
@@ -27,17 +28,13 @@ impl Stage {
             cancel: CancellationToken::new(),
             offer: None,
         };
-        let sampler = Sampler::new(Sampling::GREEDY);
-        let generation = Generation::new(
-            Arc::new(Codec::Harmony),
-            &request,
-            sampler,
-            Guided::default(),
-            None,
-            3,
-            limit,
-            None,
-        );
+        let chooser = Chooser {
+            sampler: Sampler::new(Sampling::GREEDY),
+            guided: Guided::default(),
+            reasoning: None,
+        };
+        let generation =
+            Generation::new(Arc::new(Codec::Harmony), &request, chooser, 3, limit, None);
         Stage {
             vocabulary: Vocabulary::load(std::path::Path::new("/nonexistent")).unwrap(),
             generation: Arc::new(generation),
