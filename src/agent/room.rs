@@ -94,7 +94,7 @@ impl Core {
         let counted: usize = parts.iter().map(|(tokens, _)| tokens).sum();
         let fixed = tokens.saturating_sub(counted);
         parts.push((fixed, "instructions and tools, AGENTS.md with them".into()));
-        parts.sort_by(|a, b| b.0.cmp(&a.0));
+        parts.sort_by_key(|(tokens, _)| std::cmp::Reverse(*tokens));
         let named: Vec<String> = parts
             .iter()
             .take(NAMED)
