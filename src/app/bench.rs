@@ -218,7 +218,10 @@ async fn one(
             } => bail!("it was cancelled"),
             EngineEvent::Finished { tokens, usage, .. } => return Ok((tokens, usage)),
             EngineEvent::Failed { error, .. } => bail!(error),
-            EngineEvent::Prefill { .. } | EngineEvent::Tokens(_) | EngineEvent::Harmony(_) => {}
+            EngineEvent::Prefill { .. }
+            | EngineEvent::Tokens(_)
+            | EngineEvent::Harmony(_)
+            | EngineEvent::ReasoningEnded { .. } => {}
         }
     }
     Err(anyhow::anyhow!("the engine ended without an answer")).context("the log file may say why")
