@@ -126,18 +126,28 @@ impl Core {
                 Attended::Interrupted => return Attended::Interrupted,
             }
         }
-        let fits = |core: &Core, tail: &[Item]| {
+        let prepared = |core: &Core, tail: &[Item]| {
             let all = [&new, tail, said].concat();
-            core.prepare(model, &all).is_ok()
+            core.prepare(model, &all)
+                .ok()
+                .map(|(prompt, _)| prompt.ids.len())
         };
         let mut kept = tail.to_vec();
-        if !fits(self, &kept) {
+        if prepared(self, &kept).is_none() {
+            // With the reserve free where a cut does that, else with room for an answer.
+            let mut fits = None;
             for limit in CUTS {
-                kept = self.cut(tail, limit).await;
-                if fits(self, &kept) {
+                let cut = self.cut(tail, limit).await;
+                let Some(tokens) = prepared(self, &cut) else {
+                    continue;
+                };
+                if !self.is_near(model, tokens) {
+                    fits = Some(cut);
                     break;
                 }
+                fits.get_or_insert(cut);
             }
+            kept = fits.unwrap_or(kept);
         }
         let items = [new, kept].concat();
         let after = match self.size(model, &items) {

@@ -79,7 +79,7 @@ impl Core {
     }
 
     /// Less than the reserve is free.
-    fn is_near(&self, model: &LoadedModel, prompt: usize) -> bool {
+    pub(super) fn is_near(&self, model: &LoadedModel, prompt: usize) -> bool {
         let limit = model.0.info().context_length;
         let reserve = self.options.compact.reserve.min(limit / RESERVE_SHARE);
         limit.saturating_sub(prompt) < reserve
