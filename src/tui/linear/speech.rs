@@ -300,9 +300,7 @@ impl Speech {
                 self.model = name;
                 self.line(&text)
             }
-            AgentEvent::Effort(effort) => {
-                self.line(&format!("Reasoning effort: {}.", effort.as_str()))
-            }
+            AgentEvent::Effort(effort) => self.line(&format!("Effort: {}.", effort.as_str())),
             AgentEvent::Approvals(policy) => {
                 let words = policy_in_words(policy);
                 self.line(&format!("Notice: {words}"))
