@@ -109,6 +109,7 @@ async fn decode_ours(engine: &MistralEngine, setup: &Setup, name: &str) -> f64 {
                 return (tokens.len() - 1) as f64 / start.unwrap().elapsed().as_secs_f64();
             }
             EngineEvent::Prefill { .. }
+            | EngineEvent::Notice(_)
             | EngineEvent::Tokens(_)
             | EngineEvent::Harmony(_)
             | EngineEvent::ReasoningEnded { .. } => {}

@@ -49,9 +49,9 @@ pub use protocol::{
 
 use crate::config::{Asking, CompactSettings};
 use crate::conversation::Effort;
-// Events carry the first three: consumers name them from here and import no engine.
+// Events carry these: consumers name them from here and import no engine.
 use crate::engine::Engine;
-pub use crate::engine::{EngineError, EngineInfo, LoadProgress};
+pub use crate::engine::{EngineError, EngineInfo, LoadProgress, Protocol};
 use crate::harmony::vocab::{VocabError, Vocabulary};
 use crate::patch::Journal;
 use crate::sandbox::SandboxError;

@@ -15,6 +15,7 @@ mod parts;
 mod patches;
 mod project;
 mod python;
+mod servers;
 mod sessions;
 mod trust;
 
@@ -56,6 +57,8 @@ pub struct Setup {
     pub places: ModelPlaces,
     /// Where they are downloaded from and to; `None` without a home folder.
     pub hub: Option<HubSettings>,
+    /// The model was given on the command line.
+    pub model_asked: bool,
     /// The effort was given on the command line.
     pub effort_asked: bool,
     pub streams: Streams,
@@ -69,8 +72,12 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The model to load: `auto` is gpt-oss-20b where it is downloaded and this build can run it, else the demo.
+    /// The model to load, at the server that is configured; without one, `auto` is gpt-oss-20b where it is
+    /// downloaded and this build can run it, else the demo.
     pub fn model(&self) -> String {
+        if let Some(name) = servers::model(self) {
+            return name;
+        }
         const PREFERRED: &str = "gpt-oss-20b";
         let accelerated = cfg!(any(feature = "cuda", feature = "metal"));
         match self.config.model.as_str() {
@@ -296,13 +303,6 @@ fn once_prompt(prompt: Option<String>, stdin_terminal: bool) -> anyhow::Result<S
 
 fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
     let paths = Paths::from_env().context("there is no home folder; set HOME or DESCANT_HOME")?;
-    if let Some(url) = &args.server {
-        bail!(EngineError::Unavailable {
-            model: url.clone(),
-            reason: "this version runs models in process only".to_owned(),
-            hint: "leave --server out; model servers come with a later version".to_owned(),
-        });
-    }
     let start = match &args.cd {
         Some(dir) => dir.clone(),
         None => std::env::current_dir().context("the current folder is gone; change to another")?,
@@ -327,11 +327,13 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
         lm_studio: ModelPlaces::lm_studio_from(home().as_deref()),
         current_dir: start,
         home_dir: home(),
+        servers: servers::known(&config, |name| std::env::var(name).ok()).map_err(UsageError)?,
     };
     let hub = models::hub_settings(places.hub_cache.as_deref(), places.home_dir.as_deref());
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
     Ok(Setup {
-        effort_asked: args.effort.is_some() || args.set.iter().any(|set| sets_effort(set)),
+        model_asked: args.model.is_some() || args.set.iter().any(|set| sets(set, "model")),
+        effort_asked: args.effort.is_some() || args.set.iter().any(|set| sets(set, "effort")),
         screen_reader: config.ui.screen_reader || var("ACCESSIBLE").is_some(),
         paths,
         args: args.clone(),
@@ -354,9 +356,10 @@ fn setup(args: &CommonArgs) -> anyhow::Result<Setup> {
 }
 
 /// `-c effort=high` asks for it as `--effort high` does.
-fn sets_effort(assignment: &str) -> bool {
-    let key = assignment.split_once('=').map(|(key, _)| key.trim());
-    key == Some("effort")
+fn sets(assignment: &str, key: &str) -> bool {
+    assignment
+        .split_once('=')
+        .is_some_and(|(set, _)| set.trim() == key)
 }
 
 fn config(
@@ -380,6 +383,9 @@ fn config(
     config.sampling.seed = args.seed.or(config.sampling.seed);
     if let Some(model) = &args.model {
         config.model.clone_from(model);
+    }
+    if let Some(server) = &args.server {
+        config.server = Some(server.clone());
     }
     if let Some(effort) = args.effort {
         config.effort = effort;

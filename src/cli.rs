@@ -72,12 +72,12 @@ pub struct CommonArgs {
     #[arg(short = 'C', long, value_name = "DIR", global = true)]
     pub cd: Option<PathBuf>,
 
-    /// Model: demo, gpt-oss-20b, gpt-oss-120b, a hub id in the cache, or a checkpoint folder
+    /// Model: demo, gpt-oss-20b, gpt-oss-120b, a hub id in the cache, a checkpoint folder, or MODEL@SERVER
     #[arg(short, long, value_name = "NAME|PATH", global = true)]
     pub model: Option<String>,
 
-    /// Use a model server instead of the model in process
-    #[arg(long, value_name = "URL", global = true)]
+    /// Use a model server: its URL, or its name in the configuration; -m names the model there
+    #[arg(long, value_name = "URL|NAME", global = true)]
     pub server: Option<String>,
 
     /// How much the model reasons
@@ -96,7 +96,7 @@ pub struct CommonArgs {
     #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
 
-    /// Forbid every network connection
+    /// Forbid every network connection but to servers on this machine
     #[arg(long, global = true)]
     pub offline: bool,
 

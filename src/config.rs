@@ -10,6 +10,7 @@ mod layers;
 mod paths;
 mod project;
 mod sampling;
+mod servers;
 mod trust;
 mod ui;
 
@@ -19,17 +20,23 @@ pub use layers::{ConfigError, Layers};
 pub use paths::{Paths, create_private_dir};
 pub use project::{PROJECT_FILE, PROJECT_LIMIT, Project};
 pub use sampling::{Asking, CompactSettings, SamplingConfig};
+pub use servers::{ProtocolSetting, SERVER_KEYS, ServerSettings};
 pub use trust::Trust;
 pub use ui::{Notify, UiSettings};
 
 use crate::conversation::Effort;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Every key a user may set, with what it means. A test holds `docs/guide.md` to it.
 pub const KEYS: &[(&str, &str)] = &[
     (
         "model",
         "model to run: auto, demo, gpt-oss-20b, gpt-oss-120b, a hub id, or a checkpoint folder",
+    ),
+    (
+        "server",
+        "a model server in place of a model in process: its URL, or NAME of [servers.NAME]; none",
     ),
     ("effort", "reasoning effort: low, medium, high"),
     (
@@ -44,7 +51,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("max_output_tokens", "most tokens of one generation"),
     (
         "offline",
-        "true forbids every connection, also those asked for by name",
+        "true forbids every connection but to servers on this machine, also those asked for by name",
     ),
     (
         "sampling.temperature",
@@ -136,6 +143,9 @@ pub const KEYS: &[(&str, &str)] = &[
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub model: String,
+    /// A URL or a name of `servers`; `none` and nothing are the same.
+    pub server: Option<String>,
+    pub servers: BTreeMap<String, ServerSettings>,
     pub effort: Effort,
     pub approvals: Approvals,
     pub theme: String,
@@ -204,6 +214,8 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             model: "auto".into(),
+            server: None,
+            servers: BTreeMap::new(),
             effort: Effort::Medium,
             approvals: Approvals::Ask,
             theme: "auto".into(),

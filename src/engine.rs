@@ -1,7 +1,7 @@
 //! Engines: Harmony token ids in, Harmony events out.
 //!
 //! An engine owns a model (or a connection to one) and nothing else: it knows neither tools nor sessions.
-//! `engine/mistral` runs a checkpoint in process, `engine/scripted` replays fixtures in tests; `load` gets
+//! `engine/mistral` runs a checkpoint in process, `engine/server` asks a server, `engine/scripted` replays fixtures in tests; `load` gets
 //! from a model's name to one of them, by way of `models` (where it lies), `checkpoint` (is it whole), `fit`
 //! (does it fit) and `demo` (the built-in one). The one
 //! thing to know: the ids of [`EngineEvent::Finished`] are the record of what was generated, stop token
@@ -9,6 +9,7 @@
 
 mod bandwidth;
 pub mod checkpoint;
+mod codec;
 pub mod demo;
 pub mod fit;
 pub mod guided;
@@ -20,11 +21,13 @@ pub mod reasoning;
 pub mod reduced;
 pub mod sample;
 pub mod scripted;
+pub mod server;
 mod transcript;
 
 pub use load::{LoadOptions, load, load_mistral};
+pub use server::profile::Protocol;
 
-use crate::conversation::{PromptProfile, TokenId, Usage};
+use crate::conversation::{PromptProfile, PromptSpec, TokenId, Usage};
 use crate::harmony::HarmonyEvent;
 use crate::harmony::grammar::Offer;
 use std::sync::Arc;
@@ -65,6 +68,8 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// Cancelling stops the stream at the next token; `Finished` still comes, with what there was.
     pub cancel: CancellationToken,
+    /// What the fixed part of the prompt says, for servers that are told messages.
+    pub spec: Option<Arc<PromptSpec>>,
     /// What the model is offered, where sampling is held to its grammar. `None`: any token may come.
     pub offer: Option<Arc<Offer>>,
 }
@@ -79,6 +84,18 @@ pub struct EngineInfo {
     pub context_length: usize,
     /// `cpu`, `cuda:0`, `metal`, or the server's address.
     pub device: String,
+    /// How it is spoken to, where it is a server.
+    pub protocol: Option<Protocol>,
+}
+
+impl EngineInfo {
+    /// Its name, with how it is spoken to where it is a server.
+    pub fn shown(&self) -> String {
+        match self.protocol {
+            Some(protocol) => format!("{} ({})", self.name, protocol.short()),
+            None => self.name.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +109,8 @@ pub enum StopReason {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum EngineEvent {
+    /// A line for the user: what is waited for.
+    Notice(String),
     /// Prompt tokens computed so far, of the total that were not cached.
     Prefill { done: usize, total: usize },
     /// Ids as they are generated, each before the events that it leads to.
@@ -134,8 +153,27 @@ pub enum EngineError {
         "the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation, or ask for less at a time"
     )]
     ContextFull { prompt: usize, context: usize },
+    #[error("{url}: {what}\n  {hint}")]
+    Server {
+        url: String,
+        what: String,
+        hint: String,
+        /// It is not there, or has no time.
+        unavailable: bool,
+    },
     #[error("the engine stopped: {0}\n  the conversation is kept; try again")]
     Broken(String),
+}
+
+impl EngineError {
+    /// Whether the model, its server or the memory for it is not available, and not what was asked wrong.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            EngineError::Unavailable { .. } | EngineError::NotEnoughMemory { .. } => true,
+            EngineError::Server { unavailable, .. } => *unavailable,
+            EngineError::ContextFull { .. } | EngineError::Broken(_) => false,
+        }
+    }
 }
 
 /// Progress of a load, for the status bar.

@@ -67,6 +67,7 @@ fn request(prompt: Vec<TokenId>, max_tokens: usize) -> GenerateRequest {
         sampling: Sampling::GREEDY,
         max_tokens,
         cancel: CancellationToken::new(),
+        spec: None,
         offer: None,
     }
 }

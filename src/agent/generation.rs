@@ -9,7 +9,7 @@ use super::link::{Attended, Link};
 use super::repetition::Repetition;
 use super::stream::{Call, Stream};
 use super::{AgentEvent, HistoryEvent};
-use crate::conversation::{CallId, TokenId, Usage};
+use crate::conversation::{CallId, PromptSpec, TokenId, Usage};
 use crate::engine::{Engine, EngineError, EngineEvent, GenerateRequest, Sampling, StopReason};
 use crate::harmony::grammar::Offer;
 use crate::session::Record;
@@ -39,6 +39,8 @@ pub(super) struct Ask {
     pub(super) silence: Duration,
     pub(super) repetition: Repetition,
     pub(super) next_call: CallId,
+    /// What the fixed part of the prompt says.
+    pub(super) spec: Option<Arc<PromptSpec>>,
     /// What sampling is held to; `None`: nothing.
     pub(super) offer: Option<Arc<Offer>>,
 }
@@ -170,6 +172,7 @@ pub(super) async fn generate(
         sampling: ask.sampling,
         max_tokens: ask.budget.max_new,
         cancel: cancel.clone(),
+        spec: ask.spec,
         offer: ask.offer,
     });
     let mut stream = Stream::new(ask.next_call);
@@ -242,6 +245,7 @@ fn lost(reason: String) -> Last {
 /// Keeps an event to be told; `Some` when it was the last.
 fn take(link: &mut Link, held: &mut Held, stream: &mut Stream, event: EngineEvent) -> Option<Last> {
     match event {
+        EngineEvent::Notice(line) => link.send(AgentEvent::Notice(line)),
         EngineEvent::Prefill { done, total } => link.send(AgentEvent::Prefill { done, total }),
         EngineEvent::Tokens(tokens) => held.tokens.extend(tokens),
         EngineEvent::Harmony(event) => held.events.extend(stream.take(event)),

@@ -330,6 +330,8 @@ pub enum AgentEvent {
         turn: TurnId,
         usage: Usage,
         error: String,
+        /// Because the model, its server or the memory for it is not available.
+        unavailable: bool,
     },
     TurnInterrupted {
         turn: TurnId,

@@ -33,8 +33,12 @@ back to before it; ask in other words, or with another effort";
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
-    Done { answered: bool },
+    Done {
+        answered: bool,
+    },
     Failed(String),
+    /// As `Failed`, because the model or its server is not available.
+    Unavailable(String),
     Interrupted,
 }
 
@@ -93,7 +97,7 @@ impl Core {
         let end = match &outcome {
             Outcome::Done { answered: true } => TurnEnd::Answered,
             Outcome::Done { answered: false } => TurnEnd::NoAnswer,
-            Outcome::Failed(error) => TurnEnd::Failed {
+            Outcome::Failed(error) | Outcome::Unavailable(error) => TurnEnd::Failed {
                 error: error.clone(),
             },
             Outcome::Interrupted => TurnEnd::Interrupted,
@@ -112,7 +116,18 @@ impl Core {
                 usage,
                 answered,
             },
-            Outcome::Failed(error) => AgentEvent::TurnFailed { turn, usage, error },
+            Outcome::Failed(error) => AgentEvent::TurnFailed {
+                turn,
+                usage,
+                error,
+                unavailable: false,
+            },
+            Outcome::Unavailable(error) => AgentEvent::TurnFailed {
+                turn,
+                usage,
+                error,
+                unavailable: true,
+            },
             Outcome::Interrupted => AgentEvent::TurnInterrupted { turn, usage },
         });
         self.keep_attached().await;
@@ -127,7 +142,7 @@ impl Core {
     async fn run(&mut self, prompt: String, progress: &mut Progress) -> Outcome {
         let model = match self.link.attend(self.model.wait()).await {
             Attended::Done(Some(Ok(model))) => model.clone(),
-            Attended::Done(Some(Err(error))) => return Outcome::Failed(error.to_string()),
+            Attended::Done(Some(Err(error))) => return Outcome::Unavailable(error.to_string()),
             Attended::Done(None) => {
                 return Outcome::Failed(
                     "the load of the model broke off\n  this is our bug: report it".into(),
@@ -240,6 +255,7 @@ impl Core {
             silence: self.limits.engine_silence,
             repetition: Repetition::new(asked.repetition_guard),
             next_call: self.history.next_call(),
+            spec: self.fixed.clone().map(Arc::new),
             offer: None,
         }
     }
@@ -333,7 +349,12 @@ impl Core {
             }
             Ending::Broken(error) => {
                 self.refuse(&calls, "not run: the engine failed").await;
-                return Next::End(Outcome::Failed(error.to_string()));
+                let said = error.to_string();
+                return Next::End(if error.is_unavailable() {
+                    Outcome::Unavailable(said)
+                } else {
+                    Outcome::Failed(said)
+                });
             }
             Ending::Repeating => {
                 self.refuse(&calls, "not run: the generation was ended")

@@ -208,6 +208,7 @@ async fn one(
         sampling: Sampling::GREEDY,
         max_tokens,
         cancel: cancel.clone(),
+        spec: None,
         offer: None,
     });
     while let Some(event) = events.recv().await {
@@ -218,7 +219,8 @@ async fn one(
             } => bail!("it was cancelled"),
             EngineEvent::Finished { tokens, usage, .. } => return Ok((tokens, usage)),
             EngineEvent::Failed { error, .. } => bail!(error),
-            EngineEvent::Prefill { .. }
+            EngineEvent::Notice(_)
+            | EngineEvent::Prefill { .. }
             | EngineEvent::Tokens(_)
             | EngineEvent::Harmony(_)
             | EngineEvent::ReasoningEnded { .. } => {}

@@ -83,6 +83,7 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
         Ok(ModelSource::Folder(path) | ModelSource::Scripted(path)) => {
             good("model", format!("{wanted}: {}", path.display()))
         }
+        Ok(ModelSource::Server(target)) => super::servers::check(setup, *target).await,
         Err(error) => {
             let text = error.to_string();
             let (detail, hint) = text.split_once('\n').unwrap_or((&text, ""));

@@ -1,6 +1,6 @@
 //! What the program does for its agent besides running it: finding and loading models, and the checkup.
 
-use super::{Setup, doctor, models, parts, trust};
+use super::{Setup, doctor, models, parts, servers, trust};
 use crate::agent::{Check, Host, ImageWish, ModelChoice, ModelLoad, SandboxLoad, Settled, Words};
 use futures_util::future::BoxFuture;
 
@@ -11,7 +11,20 @@ pub(super) struct Program {
 
 impl Host for Program {
     fn models(&self) -> Vec<ModelChoice> {
-        models::catalog::choices(&self.setup)
+        let mut models = models::catalog::choices(&self.setup);
+        // Called where waiting is allowed.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            for (server, at) in runtime.block_on(servers::models(&self.setup)) {
+                match at {
+                    Ok(more) => models.extend(more.into_iter().map(|model| ModelChoice {
+                        place: format!("at {}", model.place),
+                        ..model
+                    })),
+                    Err(error) => tracing::warn!(server, %error, "its models are not listed"),
+                }
+            }
+        }
+        models
     }
 
     fn load(&self, name: &str) -> ModelLoad {

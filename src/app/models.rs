@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// What the command cannot do, in words for the user.
 pub(super) async fn run(setup: &Setup, command: ModelsCommand) -> anyhow::Result<Exit> {
     match command {
-        ModelsCommand::List => list::list(setup),
+        ModelsCommand::List => list::list(setup).await,
         ModelsCommand::Pull { name, yes } => pull::pull(setup, &name, yes).await,
         ModelsCommand::Verify { name } => verify::verify(setup, name.as_deref()).await,
         ModelsCommand::Rm { name, yes } => remove::remove(setup, &name, yes),

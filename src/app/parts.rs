@@ -14,6 +14,7 @@ use crate::cli::output::stderr_line;
 use crate::config::{Asking, ViewSetting};
 use crate::conversation::PromptProfile;
 use crate::engine::models::resolve;
+use crate::engine::server::profile::Timeouts;
 use crate::engine::{EngineError, LoadOptions, load};
 use crate::harmony::render::python_tool;
 use crate::harmony::vocab::Vocabulary;
@@ -119,11 +120,26 @@ pub(super) fn start_agent(
         shell: user_shell(),
         session: Some(session),
         words,
-        limits: Limits::default(),
+        limits: limits(setup),
         asks_trust: told.is_some() && matches!(setup.settings, Settings::Undecided(_)),
         told: told.unwrap_or_default(),
     });
     Ok((handle, id))
+}
+
+/// An engine counts as broken when it says nothing; a server has its own time for that, which must be over first.
+fn limits(setup: &Setup) -> Limits {
+    let usual = Limits::default();
+    let named = setup.places.servers.named.values();
+    let longest = named.map(|profile| profile.timeouts.first_token.max(profile.timeouts.idle));
+    let longest = longest
+        .max()
+        .unwrap_or_default()
+        .max(Timeouts::default().first_token);
+    Limits {
+        engine_silence: usual.engine_silence.max(longest + Duration::from_secs(60)),
+        ..usual
+    }
 }
 
 /// `$SHELL`, read here once; where there is none, what every system has.

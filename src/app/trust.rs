@@ -135,6 +135,7 @@ pub(super) fn before_once(setup: &mut Setup, json: bool) -> anyhow::Result<()> {
     settle(setup, &project, uses).map_err(|error| anyhow::anyhow!(error))?;
     if uses {
         setup.config = config(&setup.args, &setup.paths, Some(&project))?;
+        setup.places.servers.offline = setup.config.offline;
         setup.settings = Settings::Used(project);
     }
     Ok(())

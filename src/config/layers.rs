@@ -2,7 +2,7 @@
 //! one is wrong.
 
 use super::keys::{self, KeySetting};
-use super::{Config, KEYS, Project};
+use super::{Config, KEYS, Project, SERVER_KEYS, servers};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -93,6 +93,10 @@ impl Layers {
     /// All layers together.
     pub fn config(self) -> Result<Config, ConfigError> {
         let mut config = parse("configuration", self.merged)?;
+        servers::check(&config.servers, true).map_err(|reason| ConfigError::Value {
+            place: "configuration".to_owned(),
+            reason,
+        })?;
         config.keys = self.keys;
         Ok(config)
     }
@@ -121,6 +125,7 @@ pub(super) fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
     let config: Config = table
         .try_into()
         .map_err(|e: toml::de::Error| wrong(e.to_string().trim_end().to_owned()))?;
+    servers::check(&config.servers, false).map_err(wrong)?;
     let s = &config.sampling;
     if !(s.temperature >= 0.0 && s.temperature.is_finite()) {
         return Err(wrong(format!(
@@ -220,6 +225,7 @@ fn scalar(key: &str, text: &str) -> Value {
     let bare = || Value::String(text.trim_matches(['"', '\'']).to_owned());
     if [
         "model",
+        "server",
         "effort",
         "approvals",
         "theme",
@@ -228,6 +234,10 @@ fn scalar(key: &str, text: &str) -> Value {
         "ui.notify",
     ]
     .contains(&key)
+        || key.starts_with("servers.")
+            && !key.ends_with("_s")
+            && !key.ends_with(".retries")
+            && !key.ends_with(".context")
     {
         return bare();
     }
@@ -284,7 +294,17 @@ pub(super) fn check_keys(place: &str, prefix: &str, table: &Table) -> Result<(),
             continue;
         }
         let section = format!("{full}.");
+        // Below `servers` stands a name of the user's own, and below that a key.
+        let of_server = full
+            .strip_prefix("servers.")
+            .and_then(|rest| rest.split_once('.'));
+        if of_server.is_some_and(|(_, key)| SERVER_KEYS.iter().any(|(known, _)| *known == key)) {
+            continue;
+        }
         match value {
+            Value::Table(inner) if full == "servers" || prefix == "servers" => {
+                check_keys(place, &full, inner)?;
+            }
             Value::Table(inner) if KEYS.iter().any(|(known, _)| known.starts_with(&section)) => {
                 check_keys(place, &full, inner)?;
             }
@@ -311,7 +331,9 @@ fn nearest(key: &str) -> &'static str {
         let last = known.rsplit('.').next().unwrap_or(known);
         ratio.max(similar::TextDiff::from_chars(key, last).ratio())
     };
-    KEYS.iter()
+    let of_servers = key.starts_with("servers.");
+    let keys = if of_servers { SERVER_KEYS } else { KEYS };
+    keys.iter()
         .map(|(known, _)| *known)
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
         .unwrap_or("model")
@@ -357,6 +379,7 @@ mod tests {
             ("temperature = 1", "sampling.temperature"),
             ("[sandbox]\nimag = 'x'", "sandbox.image"),
             ("[sandbx]\nimage = 'x'", "sandbox.image"),
+            ("[servers.a]\nkey_env = 'x'", "api_key_env"),
         ] {
             match layers(text) {
                 Err(ConfigError::UnknownKey { nearest, .. }) => assert_eq!(nearest, near, "{text}"),
@@ -386,6 +409,47 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_a_table_of_its_own_and_can_be_set_in_parts() {
+        let config = layers(
+            "server = 'team'\n[servers.team]\nurl = 'https://gpu.example/v1'\nretries = 1\n",
+        )
+        .unwrap()
+        .assignment("-c", "servers.team.model=openai/gpt-oss-120b")
+        .unwrap()
+        .assignment("-c", "servers.team.idle_s=5")
+        .unwrap()
+        .variables(|name| (name == "DESCANT_SERVER").then(|| "http://127.0.0.1:8080".into()))
+        .unwrap()
+        .config()
+        .unwrap();
+        assert_eq!(config.server.as_deref(), Some("http://127.0.0.1:8080"));
+        let team = &config.servers["team"];
+        assert_eq!((team.retries, team.idle_s, team.connect_s), (1, 5, 10));
+        assert_eq!(team.model.as_deref(), Some("openai/gpt-oss-120b"));
+        let alone = Layers::default()
+            .assignment("-c", "servers.b.model=x")
+            .unwrap();
+        assert!(
+            alone
+                .config()
+                .unwrap_err()
+                .to_string()
+                .contains("servers.b.url is missing")
+        );
+    }
+
+    #[test]
+    fn the_page_of_servers_names_every_key() {
+        let page = include_str!("../../docs/servers.md");
+        for (key, _) in SERVER_KEYS {
+            assert!(
+                page.contains(&format!("\n{key} = ")),
+                "docs/servers.md says nothing of {key}"
+            );
+        }
+    }
+
+    #[test]
     fn the_guide_names_every_key() {
         let guide = include_str!("../../docs/guide.md");
         for (key, _) in KEYS {
@@ -409,6 +473,14 @@ mod tests {
             ("model = ''", "model"),
             ("theme = ''", "theme"),
             ("context = 0", "context"),
+            ("server = 3", "server"),
+            ("[servers.a]\nurl = 'http://x'\nprotocol = 'soap'", "soap"),
+            (
+                "[servers.a]\nurl = 'http://x'\nidle_s = 0",
+                "servers.a.idle_s",
+            ),
+            ("[servers.'a.b']\nurl = 'http://x'", "servers.a.b"),
+            ("[servers.localhost]\nurl = 'http://x'", "a server's name"),
             ("[sandbox]\ntimeout_s = 9223372036854775807", "timeout_s"),
             ("[sandbox]\nmemory_mib = 17592186044416", "memory_mib"),
             ("[sandbox]\ncpus = inf", "cpus"),
@@ -426,6 +498,7 @@ mod tests {
     fn every_key_of_the_table_can_be_set_and_no_other_exists() {
         let values = [
             "'x'",
+            "http://127.0.0.1:8080",
             "'low'",
             "none",
             "'dark'",

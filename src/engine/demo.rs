@@ -41,6 +41,11 @@ pub fn ensure(cache_dir: &Path) -> std::io::Result<PathBuf> {
     write_once(cache_dir, &FILES)
 }
 
+/// Its vocabulary (`vocab.json`): Harmony's special tokens and a subset of the ordinary ones.
+pub fn vocabulary() -> &'static [u8] {
+    FILES[3].bytes
+}
+
 /// Changes whenever a byte of the embedded checkpoint does.
 pub fn fingerprint() -> String {
     hash(&FILES)

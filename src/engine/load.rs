@@ -3,7 +3,7 @@
 use super::mistral::load::LoadRequest;
 use super::models::{ModelPlaces, ModelSource, resolve};
 use super::scripted::{Script, ScriptedEngine};
-use super::{Engine, EngineError, LoadProgress, demo, mistral};
+use super::{Engine, EngineError, LoadProgress, demo, mistral, server};
 use crate::conversation::PromptProfile;
 use crate::harmony::vocab::Vocabulary;
 use std::path::PathBuf;
@@ -53,6 +53,11 @@ pub async fn load(
     let source = resolve(&options.model, &options.places)?;
     if let ModelSource::Scripted(path) = &source {
         return load_script(&options.model, path, vocabulary, &mut progress).await;
+    }
+    if let ModelSource::Server(mut target) = source {
+        target.profile.context = options.context_length.or(target.profile.context);
+        let engine = server::connect(*target, vocabulary, progress).await?;
+        return Ok(Arc::new(engine));
     }
     let engine = load_checkpoint(source, options, vocabulary, &mut progress).await?;
     Ok(Arc::new(engine))
@@ -119,6 +124,12 @@ fn prepare(
     let is_demo = source == ModelSource::Demo;
     let folder = match source {
         ModelSource::Folder(folder) | ModelSource::Scripted(folder) => folder,
+        ModelSource::Server(target) => {
+            return Err(EngineError::Broken(format!(
+                "{} is a server, not a folder",
+                target.server
+            )));
+        }
         ModelSource::Demo => {
             demo::ensure(&options.cache_dir).map_err(|error| EngineError::Unavailable {
                 model: options.model.clone(),

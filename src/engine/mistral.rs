@@ -7,7 +7,6 @@
 //! response channel must be drained to its end (mistral.rs panics when an error finds no receiver).
 
 mod bounds;
-mod codec;
 mod follow;
 mod ledger;
 pub(super) mod load;
@@ -18,6 +17,7 @@ mod steer;
 pub use steer::Probe;
 
 use super::bandwidth;
+use super::codec::Codec;
 use super::outbox::{CAPACITY, Outbox};
 use super::sample::Sampler;
 use super::transcript::Transcript;
@@ -25,7 +25,6 @@ use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, Sampl
 use crate::conversation::Usage;
 use crate::harmony::grammar::TokenTable;
 use crate::harmony::vocab::Vocabulary;
-use codec::Codec;
 use follow::{End, Follow, Patience};
 use mistralrs::core::Response;
 use mistralrs::{

@@ -1,10 +1,11 @@
 //! Which checkpoint a model's name means, and where it lies.
 //!
 //! `demo`, a folder, a name or hub id looked up in Descant's own models folder and in the Hugging Face
-//! cache, or (for tests of the program) `scripted:FILE`. It only looks: nothing is downloaded, created or
+//! cache, `MODEL@SERVER`, or (for tests of the program) `scripted:FILE`. It only looks: nothing is downloaded, created or
 //! read but directory entries and a revision's name.
 
 use super::EngineError;
+use super::server::profile::{Servers, Target};
 use std::fs::{File, TryLockError};
 use std::path::{Component, Path, PathBuf};
 
@@ -20,6 +21,8 @@ pub struct ModelPlaces {
     /// What a relative path and `~` start from.
     pub current_dir: PathBuf,
     pub home_dir: Option<PathBuf>,
+    /// Servers that have models of their own.
+    pub servers: Servers,
 }
 
 impl ModelPlaces {
@@ -59,6 +62,8 @@ pub enum ModelSource {
     Folder(PathBuf),
     /// Recorded generations, for tests of the program.
     Scripted(PathBuf),
+    /// `MODEL@SERVER`.
+    Server(Box<Target>),
 }
 
 /// The hub ids of the names users type.
@@ -126,6 +131,9 @@ pub fn resolve(name: &str, places: &ModelPlaces) -> Result<ModelSource, EngineEr
     }
     if let Some(path) = as_path(name, places) {
         return existing_folder(name, path);
+    }
+    if let Some(target) = places.servers.target(name) {
+        return Ok(ModelSource::Server(Box::new(target?)));
     }
     let (base, revision) = match name.split_once('@') {
         Some((base, revision)) => (base, Some(revision)),

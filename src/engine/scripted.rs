@@ -140,6 +140,7 @@ impl ScriptedEngine {
                 profile: script.profile,
                 context_length: script.context_length,
                 device: "script".into(),
+                protocol: None,
             },
             vocabulary,
             left: Mutex::new(script.generations.into()),

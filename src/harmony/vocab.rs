@@ -128,6 +128,11 @@ impl Vocabulary {
         }
     }
 
+    /// The ordinary token that is exactly these bytes.
+    pub fn token_of(&self, bytes: &[u8]) -> Option<TokenId> {
+        self.encoder.rank(bytes)
+    }
+
     /// Loads what rendering for GPT-OSS needs now (0.35 s, blocking) instead of at the first prompt.
     pub fn prepare_openai(&self) -> Result<(), VocabError> {
         self.openai().map(|_| ())

@@ -128,6 +128,7 @@ fn events(text: &str) -> Vec<AgentEvent> {
             turn,
             usage: Usage::default(),
             error: text(),
+            unavailable: false,
         },
     ]);
     out

@@ -136,6 +136,8 @@ pub enum ModelState {
     Ready {
         name: String,
         demo: bool,
+        /// How it is spoken to, where it is a server.
+        protocol: Option<&'static str>,
     },
     Failed {
         name: String,
@@ -150,6 +152,20 @@ impl ModelState {
             ModelState::Loading { name, .. }
             | ModelState::Ready { name, .. }
             | ModelState::Failed { name } => name,
+        }
+    }
+
+    /// With how it is spoken to.
+    pub fn shown(&self) -> String {
+        match self {
+            ModelState::Ready {
+                name,
+                protocol: Some(protocol),
+                ..
+            } => format!("{name} ({protocol})"),
+            ModelState::Ready { name, .. }
+            | ModelState::Loading { name, .. }
+            | ModelState::Failed { name } => name.clone(),
         }
     }
 }

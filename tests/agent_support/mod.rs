@@ -226,6 +226,8 @@ pub struct Setup {
     pub home: Option<TempDir>,
     pub dir: Option<TempDir>,
     pub load_fails: Option<descant::engine::EngineError>,
+    /// In place of the script's.
+    pub served: Option<Arc<dyn Engine>>,
     /// What further loads give, in order.
     pub loads: Vec<Result<Script, descant::engine::EngineError>>,
 }
@@ -253,6 +255,7 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         home: None,
         dir: None,
         load_fails: None,
+        served: None,
         loads: Vec::new(),
     }
 }
@@ -283,7 +286,7 @@ impl Setup {
         let words = vocabulary.clone();
         let load = Duration::from_millis(self.script.load_ms);
         let engine = Arc::new(ScriptedEngine::new(self.script, vocabulary.clone()));
-        let loaded: Arc<dyn Engine> = engine.clone();
+        let loaded: Arc<dyn Engine> = self.served.unwrap_or_else(|| engine.clone());
         let fails = self.load_fails;
         let (progress_sender, progress) = tokio::sync::mpsc::channel(4);
         let outcome = async move {

@@ -97,6 +97,7 @@ pub fn options(home: &Path) -> LoadOptions {
         lm_studio: Vec::new(),
         current_dir: home.to_owned(),
         home_dir: None,
+        servers: Default::default(),
     };
     LoadOptions::new("./model", places, home.join("cache"))
 }
@@ -107,6 +108,7 @@ pub fn request(prompt: Vec<TokenId>, max_tokens: usize) -> GenerateRequest {
         sampling: Sampling::GREEDY,
         max_tokens,
         cancel: CancellationToken::new(),
+        spec: None,
         offer: None,
     }
 }

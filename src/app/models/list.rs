@@ -1,22 +1,23 @@
 //! `models list`.
 
 use super::catalog::{Entry, Keeper, State, entries};
-use crate::app::Setup;
+use crate::app::{Setup, servers};
 use crate::cli::exit::Exit;
 use crate::cli::output::{stderr_line, stdout_text};
 use crate::engine::models::{ModelSource, resolve};
 use crate::hub::bytes;
 use crate::text;
 
-/// A line a model: name, size, state, folder; between tabs, or in columns on a terminal.
+/// A line a model: name, size, state, folder; between tabs, or in columns on a terminal. The models of servers have
+/// no size, and their address in place of a folder; a server that cannot be asked is told of on stderr.
 ///
 /// # Errors
 /// When stdout fails.
-pub(super) fn list(setup: &Setup) -> anyhow::Result<Exit> {
+pub(super) async fn list(setup: &Setup) -> anyhow::Result<Exit> {
     let wanted = setup.model();
     let chosen = match resolve(&wanted, &setup.places) {
         Ok(ModelSource::Folder(folder)) => Some(folder),
-        Ok(ModelSource::Demo | ModelSource::Scripted(_)) | Err(_) => None,
+        Ok(ModelSource::Demo | ModelSource::Scripted(_) | ModelSource::Server(_)) | Err(_) => None,
     };
     let mut rows = vec![[
         "demo".to_owned(),
@@ -33,7 +34,20 @@ pub(super) fn list(setup: &Setup) -> anyhow::Result<Exit> {
         let is_chosen = chosen.as_ref() == Some(&entry.folder);
         rows.push(row(&entry, is_chosen));
     }
+    let mut missing = Vec::new();
+    for (_, at) in servers::models(setup).await {
+        match at {
+            Ok(models) => rows.extend(models.into_iter().map(|model| {
+                let (name, place) = (text::label(&model.name), text::label(&model.place));
+                [name, String::new(), "at a server".to_owned(), place]
+            })),
+            Err(error) => missing.push(error),
+        }
+    }
     stdout_text(&table(&rows, setup.streams.stdout_terminal))?;
+    for error in missing {
+        stderr_line(&text::visible(&format!("descant: {error}")));
+    }
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         stderr_line(
             "This build has no acceleration; GPT-OSS needs one with --features cuda or --features metal.",

@@ -27,6 +27,9 @@ pub(super) async fn verify(setup: &Setup, name: Option<&str>) -> anyhow::Result<
                 bail!("the demo model is part of the program; there is nothing to verify")
             }
             ModelSource::Scripted(_) => bail!("{name} is no checkpoint"),
+            ModelSource::Server(_) => {
+                bail!("{name} is at a server: what lies there is its own to verify")
+            }
         },
         None => {
             let whole = |entry: &&Entry| !matches!(entry.state, State::Downloading);

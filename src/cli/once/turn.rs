@@ -148,9 +148,19 @@ impl Turn {
                     (None, true) => (Exit::Done, String::new()),
                 }));
             }
-            AgentEvent::TurnFailed { usage, error, .. } => {
+            AgentEvent::TurnFailed {
+                usage,
+                error,
+                unavailable,
+                turn: _,
+            } => {
                 self.usage = usage;
-                return Ok(Some((Exit::Failed, error)));
+                let exit = if unavailable {
+                    Exit::Unavailable
+                } else {
+                    Exit::Failed
+                };
+                return Ok(Some((exit, error)));
             }
             AgentEvent::TurnInterrupted { usage, .. } => {
                 self.usage = usage;

@@ -6,9 +6,10 @@
 
 use super::ledger::Ledger;
 use super::runner::{LoadedModel, Runner};
-use super::{Codec, MistralEngine, Shared};
+use super::{MistralEngine, Shared};
 use crate::conversation::PromptProfile;
 use crate::engine::checkpoint::Checkpoint;
+use crate::engine::codec::Codec;
 use crate::engine::fit::{self, KvShape, Need, SlidingLayers};
 use crate::engine::reduced::ReducedVocabulary;
 use crate::engine::{EngineError, EngineInfo, LoadProgress, models};
@@ -152,6 +153,7 @@ pub(in crate::engine) fn load(
             profile: request.profile,
             context_length: context,
             device: device_name(&device),
+            protocol: None,
         },
         vocabulary,
         codec: Arc::new(codec),

@@ -7,8 +7,8 @@
 //! sequence under all its tokens though the last one's keys were never computed, and this last one must
 //! be an id that no prompt contains.
 
-use super::Codec;
 use crate::conversation::TokenId;
+use crate::engine::codec::Codec;
 use crate::engine::guided::Guided;
 use crate::engine::reasoning::Reasoning;
 use crate::engine::sample::{Sampler, best_two};

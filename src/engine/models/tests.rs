@@ -15,6 +15,7 @@ impl World {
             lm_studio: vec![at("lm")],
             current_dir: at("here"),
             home_dir: Some(at("home")),
+            servers: Default::default(),
         };
         World { root, places }
     }

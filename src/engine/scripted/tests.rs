@@ -13,6 +13,7 @@ fn request(text: &str, vocabulary: &Vocabulary) -> GenerateRequest {
         sampling: Sampling::GREEDY,
         max_tokens: 1_000,
         cancel: CancellationToken::new(),
+        spec: None,
         offer: None,
     }
 }

@@ -67,7 +67,7 @@ impl Encoder {
         }
     }
 
-    fn rank(&self, bytes: &[u8]) -> Option<TokenId> {
+    pub(super) fn rank(&self, bytes: &[u8]) -> Option<TokenId> {
         if bytes.len() > self.longest {
             None
         } else {

@@ -136,7 +136,7 @@ impl Speech {
                     PromptProfile::Demo => self.line(
                         "The built-in demo model is ready. It changes, creates, deletes and shows small files, renames, and computes.",
                     ),
-                    PromptProfile::GptOss => self.line(&format!("The model {} is ready.", info.name)),
+                    PromptProfile::GptOss => self.line(&format!("The model {} is ready.", info.shown())),
                 }
             }
             AgentEvent::ModelFailed(error) => {

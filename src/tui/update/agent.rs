@@ -3,8 +3,8 @@
 use super::past;
 use super::review::want_colours;
 use super::{answers, composer, is_typing, shell};
-use crate::agent::EngineInfo;
 use crate::agent::{AgentEvent, SandboxState};
+use crate::agent::{EngineInfo, Protocol};
 use crate::conversation::{PromptProfile, Usage};
 use crate::text;
 use crate::tui::model::{Activity, Dirty, Effect, Focus, Model, ModelState, Running, Update};
@@ -214,6 +214,7 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
             turn: _,
             usage,
             error,
+            unavailable: _,
         } => {
             said.problem(&error);
             turn_over(model, usage, "failed after ", out);
@@ -263,12 +264,19 @@ fn model_ready(model: &mut Model, info: EngineInfo) {
     if demo && !model.conversation.transcript.cells().iter().any(told) {
         model.conversation.transcript.notice(DEMO);
     }
+    let protocol = info.protocol.map(Protocol::short);
+    // The built-in one; a server that has the demo is a server.
+    let demo = demo && protocol.is_none();
     let name = if demo {
         "demo model".to_owned()
     } else {
         text::label(&info.name)
     };
-    model.status.model = ModelState::Ready { name, demo };
+    model.status.model = ModelState::Ready {
+        name,
+        demo,
+        protocol,
+    };
     model.status.context.told.limit = Some(info.context_length);
 }
 

@@ -59,7 +59,7 @@ fn status(model: &Model, facts: &Facts) -> String {
     let status = &model.status;
     let engine = match &status.model {
         ModelState::Loading { name, .. } => format!("{name}, loading"),
-        ModelState::Ready { name, .. } => name.clone(),
+        ready @ ModelState::Ready { .. } => ready.shown(),
         ModelState::Failed { name } => format!("{name}, failed to load"),
     };
     let context = context(&status.context);

@@ -210,6 +210,7 @@ fn a_turn_that_ends_closes_its_review() {
             turn: TurnId(1),
             usage: Usage::default(),
             error: "broke".into(),
+            unavailable: false,
         },
     ] {
         let mut session = Session::new(80, 24);

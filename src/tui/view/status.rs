@@ -127,7 +127,7 @@ fn segments(model: &Model) -> Vec<Segment> {
         true,
         match &status.model {
             ModelState::Loading { name, progress } => loading(name, progress.as_ref()),
-            ModelState::Ready { name, .. } => name.clone(),
+            ready @ ModelState::Ready { .. } => ready.shown(),
             ModelState::Failed { name } => format!("{} failed to load", text::label(name)),
         },
     );

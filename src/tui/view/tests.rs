@@ -31,6 +31,7 @@ fn ready(session: &mut Session) {
         profile: PromptProfile::GptOss,
         context_length: 131_072,
         device: "metal".into(),
+        protocol: None,
     }));
     session.agent(AgentEvent::Sandbox(SandboxState::Ready {
         description: "docker 27.1 python:3.13-slim".into(),
@@ -207,6 +208,7 @@ fn demo_model_without_docker() {
             profile: PromptProfile::Demo,
             context_length: 4096,
             device: "cpu".into(),
+            protocol: None,
         }));
         session.agent(AgentEvent::Sandbox(SandboxState::Unavailable {
             reason: "no container engine: nothing answers at /var/run/docker.sock\nstart docker"

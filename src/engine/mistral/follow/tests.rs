@@ -2,8 +2,8 @@
 //! record and the response channel.
 
 use super::*;
+use crate::engine::codec::Codec;
 use crate::engine::guided::Guided;
-use crate::engine::mistral::Codec;
 use crate::engine::mistral::steer::Chooser;
 use crate::engine::sample::Sampler;
 use crate::engine::{EngineEvent, GenerateRequest, Sampling};
@@ -26,6 +26,7 @@ impl Stage {
             sampling: Sampling::GREEDY,
             max_tokens: limit,
             cancel: CancellationToken::new(),
+            spec: None,
             offer: None,
         };
         let chooser = Chooser {

@@ -44,6 +44,7 @@ fn a_model_is_chosen_from_those_that_are_there() {
     session.model.status.model = crate::tui::model::ModelState::Ready {
         name: "demo model".into(),
         demo: true,
+        protocol: None,
     };
     answer(&mut session, Answer::Models(models));
     let screen = session.screen();

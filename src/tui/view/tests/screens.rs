@@ -220,6 +220,7 @@ fn error(session: &mut Session) {
         usage: Usage::default(),
         error: "the model ran out of memory\nclose other programs, or take a smaller context"
             .into(),
+        unavailable: true,
     });
     session.send(Msg::Warning(
         "the history cannot be written: disk full".into(),

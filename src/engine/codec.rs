@@ -1,4 +1,4 @@
-//! How a checkpoint's ids and Harmony's become each other.
+//! How a checkpoint's ids and Harmony's become each other, for every engine that hands ids to a model.
 
 use crate::conversation::TokenId;
 use crate::engine::reduced::ReducedVocabulary;
@@ -13,7 +13,11 @@ pub(in crate::engine) enum Codec {
 }
 
 impl Codec {
-    pub(super) fn encode(&self, prompt: &[TokenId], vocabulary: &Vocabulary) -> Vec<u32> {
+    pub(in crate::engine) fn encode(
+        &self,
+        prompt: &[TokenId],
+        vocabulary: &Vocabulary,
+    ) -> Vec<u32> {
         match self {
             Codec::Harmony => prompt.to_vec(),
             Codec::Reduced(reduced) => reduced.encode_prompt(prompt, vocabulary),
@@ -21,14 +25,14 @@ impl Codec {
     }
 
     /// Ids beyond the table cannot be chosen: `load` compares its length with the checkpoint's.
-    pub(super) fn to_harmony(&self, id: u32) -> TokenId {
+    pub(in crate::engine) fn to_harmony(&self, id: u32) -> TokenId {
         match self {
             Codec::Harmony => id,
             Codec::Reduced(reduced) => reduced.to_harmony(id).unwrap_or(vocab::RESERVED),
         }
     }
 
-    pub(super) fn sacrifice(&self) -> u32 {
+    pub(in crate::engine) fn sacrifice(&self) -> u32 {
         match self {
             Codec::Harmony => vocab::RESERVED,
             Codec::Reduced(reduced) => reduced.sacrifice(),
@@ -36,7 +40,7 @@ impl Codec {
     }
 
     /// The Harmony id of each id of the checkpoint.
-    pub(super) fn harmony_ids(&self) -> Vec<TokenId> {
+    pub(in crate::engine) fn harmony_ids(&self) -> Vec<TokenId> {
         match self {
             Codec::Harmony => (0..=vocab::LAST).collect(),
             Codec::Reduced(reduced) => reduced.harmony_ids().to_vec(),
@@ -44,7 +48,7 @@ impl Codec {
     }
 
     /// The id of one token; `None` where the checkpoint has none.
-    pub(super) fn of_harmony(&self, token: TokenId) -> Option<u32> {
+    pub(in crate::engine) fn of_harmony(&self, token: TokenId) -> Option<u32> {
         match self {
             Codec::Harmony => Some(token),
             Codec::Reduced(reduced) => {
@@ -54,7 +58,7 @@ impl Codec {
         }
     }
 
-    pub(super) fn call(&self) -> Option<u32> {
+    pub(in crate::engine) fn call(&self) -> Option<u32> {
         match self {
             Codec::Harmony => Some(vocab::CALL),
             Codec::Reduced(reduced) => reduced.special(vocab::CALL),
