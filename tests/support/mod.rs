@@ -11,6 +11,7 @@
 pub mod escapes;
 pub mod picture;
 pub mod pty;
+pub mod stand_in;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
