@@ -202,6 +202,7 @@ fn options(data: &Path) -> LoadOptions {
         lm_studio: Vec::new(),
         current_dir: data.to_owned(),
         home_dir: None,
+        servers: Default::default(),
     };
     LoadOptions::new("demo", places, data.join("demo"))
 }

@@ -125,10 +125,14 @@ fn prepare(
     let folder = match source {
         ModelSource::Folder(folder) | ModelSource::Scripted(folder) => folder,
         ModelSource::Server(target) => {
-            return Err(EngineError::Broken(format!(
-                "{} is a server, not a folder",
-                target.server
-            )));
+            return Err(EngineError::Unavailable {
+                model: options.model,
+                reason: format!(
+                    "it is at a server, {}, and is to run in process",
+                    target.server
+                ),
+                hint: "name a model of this machine with -m, and --server none".into(),
+            });
         }
         ModelSource::Demo => {
             demo::ensure(&options.cache_dir).map_err(|error| EngineError::Unavailable {
