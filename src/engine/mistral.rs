@@ -11,6 +11,7 @@ mod follow;
 mod ledger;
 pub(super) mod load;
 mod prefill;
+mod read_ahead;
 mod runner;
 mod steer;
 

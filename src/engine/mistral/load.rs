@@ -5,6 +5,7 @@
 //! them in order is both faster than its page faults and something to show.
 
 use super::ledger::Ledger;
+use super::read_ahead::ReadAhead;
 use super::runner::{LoadedModel, Runner};
 use super::{MistralEngine, Shared};
 use crate::conversation::PromptProfile;
@@ -20,11 +21,11 @@ use mistralrs::core::{
     PagedAttentionConfig, PagedCacheType, SchedulerConfig,
 };
 use mistralrs::{AutoDeviceMapParams, Device, DeviceMapSetting, ModelDType};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
@@ -397,59 +398,4 @@ fn plain_template(cache_dir: &Path) -> std::io::Result<tempfile::NamedTempFile> 
         .tempfile_in(cache_dir)?;
     file.write_all(PLAIN_TEMPLATE.as_bytes())?;
     Ok(file)
-}
-
-/// Reads the shards in order beside the load and reports how far it is.
-struct ReadAhead {
-    stop: Arc<AtomicBool>,
-    thread: std::io::Result<std::thread::JoinHandle<std::io::Result<()>>>,
-}
-
-impl ReadAhead {
-    fn start(checkpoint: &Checkpoint, progress: Progress, start: Instant) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let shards = checkpoint.shards.clone();
-        let total = checkpoint.weight_bytes.max(1);
-        let thread = std::thread::Builder::new()
-            .name("descant-read-ahead".into())
-            .spawn(move || {
-                let mut buffer = vec![0u8; 4 << 20];
-                let mut done = 0u64;
-                for shard in shards {
-                    let mut file = std::fs::File::open(shard)?;
-                    loop {
-                        if stopped.load(Ordering::Relaxed) {
-                            return Ok(());
-                        }
-                        let count = file.read(&mut buffer)?;
-                        if count == 0 {
-                            break;
-                        }
-                        done += count as u64;
-                        let bytes = Some((done.min(total), total));
-                        let _full = progress.try_send(LoadProgress {
-                            stage: "reading weights",
-                            bytes,
-                            elapsed: start.elapsed(),
-                        });
-                    }
-                }
-                let _full = progress.try_send(LoadProgress {
-                    stage: "building the model",
-                    bytes: None,
-                    elapsed: start.elapsed(),
-                });
-                Ok(())
-            });
-        ReadAhead { stop, thread }
-    }
-
-    fn finish(self) -> std::io::Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        match self.thread?.join() {
-            Ok(result) => result,
-            Err(_panicked) => Err(std::io::Error::other("the reading thread panicked")),
-        }
-    }
 }
