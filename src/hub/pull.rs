@@ -7,6 +7,7 @@ use super::listing::RepoFile;
 use super::meter::Meter;
 use super::parts::Part;
 use super::{HubError, HubSettings, RepoRef, sizes, verify};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -203,10 +204,13 @@ impl Pull {
         let commit = self.hub.commit(&self.repo).await?;
         let files = self.hub.files(&self.repo, &commit).await?;
         let folder = RepoFolder::new(&self.cache, &self.repo);
+        // By content: what two names share is downloaded once.
+        let contents: BTreeMap<&str, &RepoFile> =
+            files.iter().map(|file| (file.hash.hex(), file)).collect();
         Ok(PullPlan {
             repo: self.repo.clone(),
-            total: files.iter().map(|file| file.size).sum(),
-            present: files.iter().map(|file| folder.present(file)).sum(),
+            total: contents.values().map(|file| file.size).sum(),
+            present: contents.values().map(|file| folder.present(file)).sum(),
             free: free_space(&self.cache),
             cache: self.cache.clone(),
             commit,
@@ -258,9 +262,11 @@ impl Pull {
         folder.create()?;
         let _lock = folder.lock()?;
         plan.check_room()?;
-        let mut arrived = Vec::new();
+        let mut arrived: Vec<(&RepoFile, Hashing)> = Vec::new();
         for (number, file) in plan.files.iter().enumerate() {
-            if folder.has(file) {
+            // Two names may have the same content.
+            let twin = |(other, _): &(&RepoFile, Hashing)| other.hash == file.hash;
+            if folder.has(file) || arrived.iter().any(twin) {
                 continue;
             }
             tally.told(|told| (told.number, told.file) = (number + 1, file.name.clone()));

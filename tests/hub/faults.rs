@@ -229,7 +229,7 @@ async fn progress_is_told_and_ends_at_everything() {
     let told = told.lock().unwrap();
     assert!(
         told.iter()
-            .all(|p| p.done <= p.total && p.total == plan.total && p.files == 5)
+            .all(|p| p.done <= p.total && p.total == plan.total && p.files == 6)
     );
     assert!(
         told.iter()

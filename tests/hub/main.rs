@@ -27,6 +27,8 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         (".gitattributes", b"*.safetensors filter=lfs".to_vec()),
         ("README.md", b"# Tiny".to_vec()),
         ("config.json", br#"{"model_type":"llama"}"#.to_vec()),
+        // The same bytes under another name, as in the index.
+        ("generation_config.json", b"{}".to_vec()),
         ("model-00001-of-00002.safetensors", noise(WEIGHTS, 1)),
         ("model-00002-of-00002.safetensors", noise(70_000, 2)),
         ("model.safetensors.index.json", b"{}".to_vec()),
