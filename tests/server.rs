@@ -113,7 +113,9 @@ async fn generate(engine: &ServerEngine, request: GenerateRequest) -> Done {
                 notices.push(line);
                 continue;
             }
-            EngineEvent::Prefill { .. } | EngineEvent::Harmony(_) => continue,
+            EngineEvent::Prefill { .. }
+            | EngineEvent::Harmony(_)
+            | EngineEvent::ReasoningEnded { .. } => continue,
             EngineEvent::Finished {
                 tokens,
                 usage,
