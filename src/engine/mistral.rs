@@ -180,10 +180,14 @@ impl Shared {
         let started = Instant::now();
         let mut reading = Reading {
             before: 0,
+            here: expected,
             expected,
             last: false,
         };
+        let mut reached = found;
         for end in self.steps(found, prompt.len(), &mut runner) {
+            reading.here = end - reached;
+            reached = end;
             let part = prompt.get(..end).unwrap_or(&prompt).to_vec();
             let generation = Arc::new(Generation::nothing(self.codec.clone(), &request, end));
             let sequence = Sequence {
@@ -214,9 +218,13 @@ impl Shared {
             if !going {
                 return;
             }
-            reading.before += generation.first().map_or(0, |first| first.fresh);
+            reading.before += match (self.block, generation.first()) {
+                (None, Some(first)) => first.fresh,
+                (Some(_), _) | (None, None) => reading.here,
+            };
         }
 
+        reading.here = prompt.len() - reached;
         reading.last = true;
         let sampling = if self.always_greedy {
             Sampling::GREEDY

@@ -17,6 +17,8 @@ pub(super) const STEP_PLAIN: usize = 512;
 pub(super) struct Reading {
     /// Computed by the steps before.
     pub(super) before: usize,
+    /// To compute in this sequence.
+    pub(super) here: usize,
     /// To compute in all, as announced.
     pub(super) expected: usize,
     /// Nothing is left to read after this one.
@@ -24,10 +26,10 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The engine has computed `fresh` tokens more. On a paged cache it does not tell what it reused; what was
-    /// announced is then the best there is.
+    /// The engine has computed `fresh` tokens more. On a paged cache it counts what it reused too; what was to be
+    /// computed is then the best there is.
     pub(super) fn reached(self, fresh: usize) -> EngineEvent {
-        let done = (self.before + fresh).min(self.expected.max(1));
+        let done = (self.before + fresh.min(self.here)).min(self.expected.max(1));
         EngineEvent::Prefill {
             done,
             total: if self.last { done } else { self.expected },
@@ -68,6 +70,7 @@ mod tests {
     fn steps_count_up_to_the_total() {
         let step = |before, last| Reading {
             before,
+            here: if last { 1200 - before } else { 512 },
             expected: 1200,
             last,
         };
@@ -77,7 +80,8 @@ mod tests {
         assert_eq!(step(1024, true).reached(176), prefill(1200, 1200));
         // It found more than was thought,
         assert_eq!(step(0, true).reached(200), prefill(200, 200));
-        // or it counts what it reused.
+        // or it counts what it reused, at a step as at the end.
+        assert_eq!(step(512, false).reached(1024), prefill(1024, 1200));
         assert_eq!(step(1024, true).reached(1200), prefill(1200, 1200));
     }
 }

@@ -42,6 +42,7 @@ impl Stage {
             request,
             reading: Reading {
                 before: 0,
+                here: 3,
                 expected: 3,
                 last: true,
             },
