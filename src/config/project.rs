@@ -259,6 +259,7 @@ mod tests {
             refused,
             [
                 "model",
+                "server",
                 "theme",
                 "context",
                 "sampling.repetition_guard",

@@ -61,9 +61,10 @@ pub(super) fn open(model: &mut Model) {
     let title = match &model.status.sandbox {
         Some(SandboxState::Ready { description }) => format!("Container: {description}"),
         Some(SandboxState::Unavailable { reason }) => {
+            let first = reason.lines().next().unwrap_or_default();
             format!(
                 "No container: {}",
-                reason.lines().next().unwrap_or_default()
+                first.strip_prefix("no container engine: ").unwrap_or(first)
             )
         }
         Some(SandboxState::Starting | SandboxState::Fetching(_)) | None => {

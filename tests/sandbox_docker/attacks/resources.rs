@@ -1,6 +1,6 @@
 //! Memory, processes, descriptors, disk, time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use descant::sandbox::{CellExit, SandboxConfig};
 
@@ -146,9 +146,7 @@ async fn a_child_becomes_a_daemon() {
     session
         .ok("import os, signal, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        for number in range(1, 32):\n            try: signal.signal(number, signal.SIG_IGN)\n            except (OSError, ValueError): pass\n        while True: time.sleep(1)\n    os._exit(0)")
         .await;
-    let begun = Instant::now();
     session.sandbox.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(30), "stopping hangs");
     let docker = bollard::Docker::connect_with_defaults().unwrap();
     let label = format!("dev.descant.session={}", session.sandbox.report().session);
     let filters = std::collections::HashMap::from([("label".to_owned(), vec![label])]);
