@@ -47,7 +47,10 @@ pub const KEYS: &[(&str, &str)] = &[
         "theme",
         "auto, a built-in theme (docs/themes.md), plain, or one of your own in themes/",
     ),
-    ("context", "tokens of context to reserve memory for"),
+    (
+        "context",
+        "tokens of context to reserve memory for; unset: the longest that fits",
+    ),
     ("max_output_tokens", "most tokens of one generation"),
     (
         "offline",

@@ -3,7 +3,7 @@
 //! An engine owns a model (or a connection to one) and nothing else: it knows neither tools nor sessions.
 //! `engine/mistral` runs a checkpoint in process, `engine/server` asks a server, `engine/scripted` replays fixtures in tests; `load` gets
 //! from a model's name to one of them, by way of `models` (where it lies), `checkpoint` (is it whole), `fit`
-//! (does it fit) and `demo` (the built-in one). The one
+//! (does it fit into what `memory` says there is) and `demo` (the built-in one). The one
 //! thing to know: the ids of [`EngineEvent::Finished`] are the record of what was generated, stop token
 //! included, and go back into the next prompt untouched, so that a prefix cache keeps holding.
 
@@ -14,6 +14,7 @@ pub mod demo;
 pub mod fit;
 pub mod guided;
 mod load;
+pub mod memory;
 pub mod mistral;
 pub mod models;
 mod outbox;
@@ -141,14 +142,8 @@ pub enum EngineError {
         reason: String,
         hint: String,
     },
-    #[error("{model} needs {need_mib} MiB of {kind} and {have_mib} MiB are free\n  {hint}")]
-    NotEnoughMemory {
-        model: String,
-        kind: &'static str,
-        need_mib: u64,
-        have_mib: u64,
-        hint: String,
-    },
+    #[error("{0}")]
+    NotEnoughMemory(Box<fit::Shortage>),
     #[error(
         "the prompt has {prompt} tokens and the context holds {context}\n  start a new conversation, or ask for less at a time"
     )]

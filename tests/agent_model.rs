@@ -12,6 +12,7 @@ mod agent_support;
 use agent_support::*;
 use descant::agent::{AgentCommand, AgentEvent, Answer, ApprovalPolicy, Inquiry};
 use descant::engine::EngineError;
+use descant::engine::fit::Shortage;
 use descant::engine::scripted::Script;
 use descant::patch::{OnChanged, Since};
 
@@ -31,13 +32,17 @@ fn missing(name: &str) -> EngineError {
 }
 
 fn too_large(name: &str) -> EngineError {
-    EngineError::NotEnoughMemory {
+    EngineError::NotEnoughMemory(Box::new(Shortage {
         model: name.into(),
-        need_mib: 2,
         kind: "memory",
-        have_mib: 1,
-        hint: "close something".into(),
-    }
+        context: 4096,
+        weights: 2,
+        cache: 0,
+        runtime: 0,
+        free: 1,
+        reserve: 0,
+        fits: None,
+    }))
 }
 
 /// Switches, and gives what was told with the name of the model that runs then.
@@ -124,14 +129,16 @@ fn memory_that_does_not_hold_both_lets_the_old_one_go_and_come_back() {
             ];
             let mut rig = setup.start();
             ready(&mut rig).await;
-            let need = |name: &str| {
-                format!("{name} needs 2 MiB of memory and 1 MiB are free\n  close something")
+            let first = |name: &str, kept: &str| {
+                format!(
+                    "notice: {name} needs 2 MiB of memory and 1 MiB are free beside {kept}, which is let go first"
+                )
             };
             assert_eq!(
                 switch(&mut rig, "huge").await,
                 [
                     "switching to huge".to_owned(),
-                    format!("notice: {}\nso scripted is let go first", need("huge")),
+                    first("huge", "scripted"),
                     "ready: huge".to_owned(),
                 ]
             );
@@ -139,10 +146,10 @@ fn memory_that_does_not_hold_both_lets_the_old_one_go_and_come_back() {
                 switch(&mut rig, "huger").await,
                 [
                     "switching to huger".to_owned(),
-                    format!("notice: {}\nso huge is let go first", need("huger")),
+                    first("huger", "huge"),
                     format!(
                         "problem: huger is not loaded, huge goes on: {}",
-                        need("huger")
+                        too_large("huger")
                     ),
                     "ready: huge".to_owned(),
                 ]

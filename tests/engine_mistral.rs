@@ -507,7 +507,8 @@ async fn refusals_come_before_loading() {
     edit("num_key_value_heads", 40_000_000.into());
     let error = refuse(setup.options()).await;
     assert!(
-        error.contains("MiB of memory and") && error.contains("MiB are free"),
+        error.contains("does not fit into the memory that is free")
+            && error.contains("needed in all"),
         "{error}"
     );
 

@@ -55,9 +55,12 @@ async fn switched(
     let (error, old) = match (first, old) {
         (Ok(model), _) => return Ok(model),
         (Err(error), None) => return Err(error),
-        (Err(error @ EngineError::NotEnoughMemory { .. }), Some(old)) => {
+        (Err(EngineError::NotEnoughMemory(short)), Some(old)) => {
             let kept = old.0.info().name.clone();
-            let line = format!("{error}\nso {kept} is let go first");
+            let (kind, need, free) = (short.kind, short.need(), short.free);
+            let line = format!(
+                "{name} needs {need} MiB of {kind} and {free} MiB are free beside {kept}, which is let go first"
+            );
             let _ = events.send(AgentEvent::Notice(line)).await;
             released(old).await;
             match follow(host.load(&name), events).await {

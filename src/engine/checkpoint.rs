@@ -16,8 +16,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Larger headers than any real checkpoint has (gpt-oss-120b: 0.1 MB a shard); the format's own limit is 100 MB.
-const MAX_HEADER: u64 = 100_000_000;
+/// Larger headers than any real checkpoint has (gpt-oss-120b: 0.1 MB a shard). The format itself allows 100 MB, which
+/// would take more memory to read than a refusal may.
+const MAX_HEADER: u64 = 25_000_000;
 /// No configuration or index is near this.
 const MAX_JSON: u64 = 64 << 20;
 
@@ -293,7 +294,7 @@ fn read_header(path: &Path) -> Result<Metadata, CheckpointError> {
             want: 8 + length,
         });
     }
-    let mut header = Vec::new();
+    let mut header = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(length).read_to_end(&mut header).map_err(read)?;
     // Deserializing checks that the tensors cover the data without a gap and that shapes match sizes.
     let metadata: Metadata =

@@ -22,8 +22,11 @@ pub struct LoadOptions {
     pub places: ModelPlaces,
     /// Private folder for what can be made again (the demo's files).
     pub cache_dir: PathBuf,
-    /// Tokens that prompt and answer may have together; `None`: what suits the model.
+    /// Tokens that prompt and answer may have together; `None`: what fits, up to the model's own length.
     pub context_length: Option<usize>,
+    /// Refuse for want of memory rather than take a shorter context than the model's own: set while another model
+    /// takes up room that it would give up.
+    pub whole_context: bool,
     /// Off only in tests and measurements.
     pub prefix_cache: bool,
     /// Leave a GPU alone.
@@ -37,6 +40,7 @@ impl LoadOptions {
             places,
             cache_dir,
             context_length: None,
+            whole_context: false,
             prefix_cache: true,
             force_cpu: false,
         }
@@ -163,6 +167,7 @@ fn prepare(
         } else {
             options.context_length
         },
+        whole_context: options.whole_context && !is_demo,
         always_greedy: is_demo,
         prefix_cache: options.prefix_cache,
         // Its four small layers run faster than a GPU starts.

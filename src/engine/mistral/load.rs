@@ -11,7 +11,8 @@ use super::{MistralEngine, Shared};
 use crate::conversation::PromptProfile;
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::codec::Codec;
-use crate::engine::fit::{self, KvShape, Need, SlidingLayers};
+use crate::engine::fit::{self, Holding, KvShape, Room, SlidingLayers};
+use crate::engine::memory;
 use crate::engine::reduced::ReducedVocabulary;
 use crate::engine::{EngineError, EngineInfo, LoadProgress, models};
 use crate::harmony::vocab::{self, Vocabulary};
@@ -30,11 +31,8 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 
-/// The engine's caches grow in steps of so many tokens and refuse a last step beyond the model's length.
-const CONTEXT_STEP: usize = 512;
-
-/// A context that a coding turn fits in and whose cache is modest (1.6 GB for gpt-oss-20b).
-const DEFAULT_CONTEXT: usize = 32_768;
+/// The context of a checkpoint that says none.
+const UNSAID_CONTEXT: usize = 32_768;
 
 /// On the plain cache a sequence, the prefix it came from and the copy between them exist at once.
 const PLAIN_CACHE_COPIES: u64 = 3;
@@ -53,7 +51,10 @@ pub(in crate::engine) struct LoadRequest {
     pub name: String,
     pub folder: PathBuf,
     pub profile: PromptProfile,
+    /// `None`: the longest that fits.
     pub context_length: Option<usize>,
+    /// Rather refuse than take a shorter context than the model's own.
+    pub whole_context: bool,
     pub always_greedy: bool,
     pub prefix_cache: bool,
     pub force_cpu: bool,
@@ -93,25 +94,22 @@ pub(in crate::engine) fn load(
         ));
     }
     let codec = codec(name, &request.folder, &checkpoint)?;
-    let context = context_length(&checkpoint, request.context_length);
+    let most = checkpoint.config.max_position_embeddings;
+    let most = most.unwrap_or(UNSAID_CONTEXT);
+    let wanted = request.context_length;
 
     let device = device(name, request.force_cpu, config.is_gpt_oss())?;
     let on_cpu = matches!(device, Device::Cpu);
-    let (dtype, element, need) = choose_type(&checkpoint, context, on_cpu);
-    let (kind, free) = if on_cpu {
-        ("memory", fit::available_memory())
-    } else {
-        (
-            "GPU memory",
-            MemoryUsage
-                .get_memory_available(&device)
-                .ok()
-                .map(|b| b as u64),
-        )
-    };
-    if let Some(free) = free {
-        need.check(name, kind, context, free)?;
+    let room = room(&device);
+    let (dtype, holding) = choose_type(&checkpoint, on_cpu, wanted, most, room);
+    let short = |shortage| EngineError::NotEnoughMemory(Box::new(shortage));
+    let context =
+        fit::choose_context(name, &checkpoint, holding, wanted, most, room).map_err(short)?;
+    if request.whole_context && wanted.is_none() {
+        // What is loaded beside it takes room that it would have alone.
+        fit::choose_context(name, &checkpoint, holding, Some(most), most, room).map_err(short)?;
     }
+    let element = holding.element;
 
     let reader = ReadAhead::start(&checkpoint, progress.clone(), start);
     let pipeline = build(&request, &checkpoint, &tokenizer, &device, dtype, context);
@@ -128,7 +126,7 @@ pub(in crate::engine) fn load(
 
     let kv = KvShape::of(&checkpoint, element);
     let one_context = kv.context_bytes(context as u64, SlidingLayers::KeptWhole);
-    let budget = match fit::available_memory() {
+    let budget = match memory::available_memory() {
         Some(free) => (free / 2)
             .min(one_context.saturating_mul(ENTRIES_KEPT))
             .max(one_context),
@@ -269,37 +267,45 @@ fn codec(model: &str, folder: &Path, checkpoint: &Checkpoint) -> Result<Codec, E
     ))
 }
 
-fn context_length(checkpoint: &Checkpoint, wanted: Option<usize>) -> usize {
-    let most = checkpoint
-        .config
-        .max_position_embeddings
-        .unwrap_or(DEFAULT_CONTEXT);
-    let context = wanted.unwrap_or(DEFAULT_CONTEXT).min(most);
-    if context > CONTEXT_STEP {
-        context / CONTEXT_STEP * CONTEXT_STEP
-    } else {
-        context
+/// What can still be had where the model is to lie.
+fn room(device: &Device) -> Option<Room> {
+    match device {
+        Device::Cpu => memory::available_memory().map(Room::memory),
+        // As the driver says: free memory of a CUDA device, what is left of a Metal device's working set.
+        Device::Cuda(_) | Device::Metal(_) => {
+            let free = MemoryUsage.get_memory_available(device).ok()?;
+            Some(Room::gpu(free as u64))
+        }
     }
 }
 
-/// On a CPU f32 is several times faster than f16 and twice as large: taken where it fits.
-fn choose_type(checkpoint: &Checkpoint, context: usize, on_cpu: bool) -> (ModelDType, u64, Need) {
-    let need = |element, copies: u64, sliding| {
-        let mut need = Need::of(checkpoint, element, context as u64, sliding);
-        need.cache = need.cache.saturating_mul(copies);
-        need
+/// On a CPU f32 is several times faster than f16 and twice as large: taken where it fits with a context of use.
+fn choose_type(
+    checkpoint: &Checkpoint,
+    on_cpu: bool,
+    wanted: Option<usize>,
+    most: usize,
+    room: Option<Room>,
+) -> (ModelDType, Holding) {
+    let paged = Holding {
+        element: 2,
+        sliding: SlidingLayers::KeptWhole,
+        copies: 1,
     };
     if !on_cpu {
-        return (ModelDType::Auto, 2, need(2, 1, SlidingLayers::KeptWhole));
+        return (ModelDType::Auto, paged);
     }
-    let wide = need(4, PLAIN_CACHE_COPIES, SlidingLayers::KeptWhole);
-    match fit::available_memory() {
-        Some(free) if wide.total() > free => (
-            ModelDType::BF16,
-            2,
-            need(2, PLAIN_CACHE_COPIES, SlidingLayers::KeptWhole),
-        ),
-        _ => (ModelDType::F32, 4, wide),
+    let plain = |element| Holding {
+        element,
+        copies: PLAIN_CACHE_COPIES,
+        ..paged
+    };
+    let useful = wanted.unwrap_or(UNSAID_CONTEXT).min(most);
+    match room {
+        Some(room) if plain(4).need(checkpoint, useful).total() > room.usable() => {
+            (ModelDType::BF16, plain(2))
+        }
+        _ => (ModelDType::F32, plain(4)),
     }
 }
 
