@@ -18,12 +18,14 @@ mod export;
 mod generation;
 mod history;
 mod inquiry;
+mod life;
 mod link;
 pub mod mention;
 mod outbox;
 mod past;
 mod prompt;
 mod protocol;
+mod pull;
 mod records;
 mod reopen;
 mod repetition;
@@ -40,12 +42,13 @@ mod turn;
 
 pub use context::ContextUse;
 pub use export::{Exported, Format};
-pub use inquiry::{Answer, Check, Facts, Host, Inquiry, ModelChoice, SessionFile};
+pub use inquiry::{Answer, Check, Facts, Host, Inquiry, LoadWish, ModelChoice, SessionFile};
 pub use past::Past;
 pub use protocol::{
-    AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, Restored, ReviewId, RunId,
-    SandboxChange, SandboxState, ShellEnd, ToolStatus,
+    AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, PullState, PullStep, Rest,
+    Restored, ReviewId, RunId, SandboxChange, SandboxState, ShellEnd, ToolStatus,
 };
+pub use pull::{PullOffer, PullRun};
 
 use crate::config::{Asking, CompactSettings};
 use crate::conversation::Effort;
@@ -53,6 +56,7 @@ use crate::conversation::Effort;
 use crate::engine::Engine;
 pub use crate::engine::{EngineError, EngineInfo, LoadProgress, Protocol};
 use crate::harmony::vocab::{VocabError, Vocabulary};
+pub use crate::hub::{PullProgress, Stage as PullStage};
 use crate::patch::Journal;
 use crate::sandbox::SandboxError;
 // What the user may ask of the image, and how far it is.
@@ -148,7 +152,12 @@ pub type Words = Arc<dyn Fn() -> Result<Arc<Vocabulary>, VocabError> + Send + Sy
 pub struct AgentOptions {
     pub workspace: Arc<Workspace>,
     pub journal: Journal,
-    pub model_load: ModelLoad,
+    /// The model, as [`Host::load`] takes it.
+    pub model_name: String,
+    /// `None`: it is loaded when it is first needed.
+    pub model_load: Option<ModelLoad>,
+    /// A model that is not used for so long is let go; the next message loads it again.
+    pub unload_after: Option<Duration>,
     pub sandbox: SandboxLoad,
     pub model: ModelOptions,
     pub approvals: ApprovalPolicy,

@@ -51,6 +51,14 @@ pub const KEYS: &[(&str, &str)] = &[
         "context",
         "tokens of context to reserve memory for; unset: the longest that fits",
     ),
+    (
+        "engine.load",
+        "when the model is loaded: start (with the program), first-use (with the first message)",
+    ),
+    (
+        "engine.unload_after_min",
+        "minutes without use after which the model is let go until the next message; 0 is never",
+    ),
     ("max_output_tokens", "most tokens of one generation"),
     (
         "offline",
@@ -154,6 +162,7 @@ pub struct Config {
     pub theme: String,
     /// Tokens; `None`: what the model and the memory allow.
     pub context: Option<usize>,
+    pub engine: EngineSettings,
     pub max_output_tokens: usize,
     pub offline: bool,
     pub sampling: SamplingConfig,
@@ -173,6 +182,31 @@ pub enum Approvals {
     Ask,
     Auto,
     None,
+}
+
+/// When a model in process is loaded and let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineSettings {
+    pub load: LoadMoment,
+    /// 0 is never.
+    pub unload_after_min: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadMoment {
+    Start,
+    FirstUse,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        EngineSettings {
+            load: LoadMoment::Start,
+            unload_after_min: 30,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -223,6 +257,7 @@ impl Default for Config {
             approvals: Approvals::Ask,
             theme: "auto".into(),
             context: None,
+            engine: EngineSettings::default(),
             max_output_tokens: 16_384,
             offline: false,
             sampling: SamplingConfig::default(),

@@ -31,6 +31,7 @@ pub use server::profile::Protocol;
 use crate::conversation::{PromptProfile, PromptSpec, TokenId, Usage};
 use crate::harmony::HarmonyEvent;
 use crate::harmony::grammar::Offer;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -185,4 +186,9 @@ pub struct LoadProgress {
 pub trait Engine: Send + Sync + std::fmt::Debug {
     fn info(&self) -> &EngineInfo;
     fn generate(&self, request: GenerateRequest) -> mpsc::Receiver<EngineEvent>;
+    /// Ends what runs beside it, so that dropping it gives its memory back. No generation may be running; one may
+    /// follow all the same.
+    fn retire(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }

@@ -85,6 +85,8 @@ pub struct TuiOptions {
     pub workspace: PathBuf,
     /// The model that is being loaded, as the user named it.
     pub model: String,
+    /// No model is on this machine and none was asked for: begin with the question which.
+    pub first_start: bool,
     /// The program (and arguments) that edits a hunk.
     pub editor: String,
     /// Where sent messages are kept for Up; `None` keeps none.
@@ -199,6 +201,9 @@ fn prepared(options: TuiOptions) -> Result<(Model, event_loop::Options), TuiErro
     });
     let mut model = Model::new(size, themes, status);
     model.keys = options.keys;
+    if options.first_start && options.prompt.is_none() {
+        update::pull::open_start(&mut model);
+    }
     model.look.mouse = options.ui.mouse;
     if let Some(folder) = &options.state {
         model.look.split = split::load(&folder.join(event_loop::LAYOUT_FILE));

@@ -17,6 +17,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &[
                 "engine",
                 "harmony",
+                "hub",
                 "tools",
                 "session",
                 "patch",

@@ -63,6 +63,7 @@ fn the_program() {
             branch: Some("main".into()),
             workspace: "/somewhere/project".into(),
             model: "gpt-oss-20b".into(),
+            first_start: false,
             editor: "false".into(),
             history_file: std::env::var_os("DESCANT_TEST_HISTORY").map(Into::into),
             state: std::env::var_os("DESCANT_TEST_STATE").map(Into::into),

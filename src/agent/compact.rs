@@ -64,6 +64,7 @@ impl Core {
         if self.history.items().is_empty() {
             return Err("there is nothing to compact yet".into());
         }
+        self.wake();
         let model = match self.link.attend(self.model.wait()).await {
             Attended::Done(Some(Ok(model))) => model.clone(),
             Attended::Done(Some(Err(error))) => return Err(error.to_string()),

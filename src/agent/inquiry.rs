@@ -3,7 +3,7 @@
 
 use super::task::Desk;
 use super::trust::Settled;
-use super::{AgentEvent, ModelLoad, SandboxLoad};
+use super::{AgentEvent, ModelLoad, PullOffer, SandboxLoad};
 use crate::config::Asking;
 use crate::patch::{Overall, overall};
 use crate::sandbox::ImageWish;
@@ -20,7 +20,11 @@ pub trait Host: Send + Sync {
     /// The models on this machine. It looks at folders, so call it where waiting is allowed.
     fn models(&self) -> Vec<ModelChoice>;
     /// Begins to load a model by a name that the user may have typed.
-    fn load(&self, name: &str) -> ModelLoad;
+    fn load(&self, name: &str, wish: LoadWish) -> ModelLoad;
+    /// Asks the hub what a model is made of; the answer can be begun.
+    fn pull(&self, name: &str) -> BoxFuture<'static, Result<PullOffer, String>>;
+    /// Ends when memory gets short where a model on `device` lies; never where nothing tells.
+    fn memory_short(&self, device: &str) -> BoxFuture<'static, ()>;
     /// Begins to start a container, its image got as the user wishes.
     fn sandbox(&self, wish: ImageWish) -> SandboxLoad;
     /// The settings that the repository brings, in words; `None` where there are none that could be used.
@@ -29,6 +33,15 @@ pub trait Host: Send + Sync {
     fn trust(&self, uses: bool) -> Result<Settled, String>;
     /// What works on this machine.
     fn checkup(&self) -> BoxFuture<'static, Vec<Check>>;
+}
+
+/// How a model is to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadWish {
+    /// Another one is still loaded and would be let go: rather refuse than make do with what it leaves.
+    pub beside: bool,
+    /// Tokens of context; `None`: as configured.
+    pub context: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use super::inquiry::{Inquiries, SessionFile};
 use super::outbox::Outbox;
+use super::pull::Pulls;
 use super::shell::{Finished, UserShell};
 use super::{AgentCommand, AgentEvent, ApprovalPolicy, FileList, ReviewId, SandboxChange};
 use crate::config::Asking;
@@ -48,6 +49,7 @@ pub(super) struct Beside {
     /// Ends the listing that runs.
     pub(super) listing: CancellationToken,
     pub(super) inquiries: Inquiries,
+    pub(super) pulls: Pulls,
 }
 
 /// What comes while no turn runs.
@@ -183,6 +185,7 @@ impl Link {
                 self.beside.inquiries.ask(inquiry, self.asking);
             }
             AgentCommand::Sampling(change) => self.sampling(change.as_deref()),
+            AgentCommand::Pull(step) => self.beside.pulls.step(step),
             AgentCommand::Sandbox(SandboxChange::Cancel) => self.fetching.cancel(),
             AgentCommand::SetApprovals(policy) => {
                 self.approvals = policy;
@@ -386,6 +389,7 @@ impl Link {
                 self.turn.cancel();
             }
             Some(AgentCommand::Sandbox(_)) => self.refuse("change the container"),
+            Some(AgentCommand::SetContext(_)) => self.refuse("change the context"),
             Some(AgentCommand::SwitchModel(name)) => {
                 self.send(AgentEvent::Notice(format!(
                     "{name} is loaded when the turn is over"
@@ -396,6 +400,7 @@ impl Link {
             Some(
                 AgentCommand::Inquire(_)
                 | AgentCommand::Sampling(_)
+                | AgentCommand::Pull(_)
                 | AgentCommand::SetApprovals(_)
                 | AgentCommand::TakeBack
                 | AgentCommand::Shell(_)

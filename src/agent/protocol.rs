@@ -6,6 +6,7 @@ use super::inquiry::{Answer, Inquiry};
 use super::past::Past;
 use crate::conversation::{CallId, Effort, TurnId, Usage};
 use crate::engine::{EngineError, EngineInfo, LoadProgress};
+use crate::hub::PullProgress;
 use crate::patch::{Applied, Decisions, OnChanged, Plan};
 use crate::sandbox::{ImageProgress, ImageWish};
 use std::path::PathBuf;
@@ -68,6 +69,10 @@ pub enum AgentCommand {
     /// Go on with another model, now or when the running turn is over. Where it cannot be loaded, the one
     /// that runs stays.
     SwitchModel(String),
+    /// Tokens of context for every model that is loaded from now on.
+    SetContext(usize),
+    /// A model's download, beside the turns.
+    Pull(PullStep),
     /// Change what the model's code runs in.
     Sandbox(SandboxChange),
     /// Answered with [`AgentEvent::Answer`], also while a turn runs.
@@ -199,6 +204,41 @@ pub enum SandboxState {
     },
 }
 
+/// A step of a model's download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PullStep {
+    /// Asks the hub for this model; [`PullState::Offered`] answers.
+    Ask(String),
+    /// The user agrees to what was offered.
+    Go,
+    /// Stops it, or declines what was offered; what is there is kept.
+    Cancel,
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PullState {
+    /// It begins when the user agrees; `words` are lines about its size and the disk.
+    Offered {
+        name: String,
+        words: String,
+    },
+    Progress(PullProgress),
+    /// Done or not; a notice or a problem says which.
+    Over,
+}
+
+/// Why a model is not loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It was not needed yet.
+    FirstUse,
+    /// It was not used for so long.
+    Idle(Duration),
+    /// The machine's memory got short.
+    MemoryShort,
+}
+
 /// How a tool call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolStatus {
@@ -220,6 +260,13 @@ pub enum AgentEvent {
     ModelSwitching {
         name: String,
     },
+    /// The model is not loaded; the next message loads it.
+    ModelResting {
+        name: String,
+        why: Rest,
+    },
+    /// A model's download.
+    Pull(PullState),
     Approvals(ApprovalPolicy),
     Effort(Effort),
     Answer(Box<Answer>),

@@ -6,9 +6,9 @@
 
 use super::background::{Arrival, Model, follow};
 use super::task::Core;
-use super::{AgentEvent, Host, LoadedModel};
+use super::{AgentEvent, Host, LoadWish, LoadedModel};
 use crate::engine::EngineError;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 impl Core {
@@ -18,12 +18,24 @@ impl Core {
         self.fixed = None;
         self.link
             .send(AgentEvent::ModelSwitching { name: name.clone() });
+        let leaving = self.take_place();
+        let running = self.life.shared_name();
+        let context = self.life.context;
         let (sender, receiver) = oneshot::channel();
         let old = std::mem::replace(&mut self.model, Arrival::Lost);
         let host = Arc::clone(&self.host);
         let events = self.link.events();
         let task = tokio::spawn(async move {
-            let outcome = switched(name, old, host.as_ref(), &events).await;
+            if let Some(leaving) = leaving {
+                let _ = leaving.await;
+            }
+            let outcome = switched(&name, context, old, host.as_ref(), &events).await;
+            let outcome = outcome.map(|(model, is_new)| {
+                if is_new {
+                    *running.lock().unwrap_or_else(PoisonError::into_inner) = name;
+                }
+                model
+            });
             let event = match &outcome {
                 Ok((engine, _)) => AgentEvent::ModelReady(engine.info().clone()),
                 Err(error) => AgentEvent::ModelFailed(error.clone()),
@@ -36,12 +48,14 @@ impl Core {
     }
 }
 
+/// The model that runs then, and whether it is the new one.
 async fn switched(
-    name: String,
+    name: &str,
+    context: Option<usize>,
     old: Model,
     host: &dyn Host,
     events: &mpsc::Sender<AgentEvent>,
-) -> Result<LoadedModel, EngineError> {
+) -> Result<(LoadedModel, bool), EngineError> {
     let old = match old {
         Arrival::Here(Ok(model)) => Some(model),
         Arrival::Here(Err(_)) | Arrival::Lost => None,
@@ -51,9 +65,17 @@ async fn switched(
             receiver.await.ok().and_then(Result::ok)
         }
     };
-    let first = follow(host.load(&name), events).await;
+    let alone = LoadWish {
+        beside: false,
+        context,
+    };
+    let wish = LoadWish {
+        beside: old.is_some(),
+        context,
+    };
+    let first = follow(host.load(name, wish), events).await;
     let (error, old) = match (first, old) {
-        (Ok(model), _) => return Ok(model),
+        (Ok(model), _) => return Ok((model, true)),
         (Err(error), None) => return Err(error),
         (Err(EngineError::NotEnoughMemory(short)), Some(old)) => {
             let kept = old.0.info().name.clone();
@@ -63,22 +85,24 @@ async fn switched(
             );
             let _ = events.send(AgentEvent::Notice(line)).await;
             released(old).await;
-            match follow(host.load(&name), events).await {
-                Ok(model) => return Ok(model),
+            match follow(host.load(name, alone), events).await {
+                Ok(model) => return Ok((model, true)),
                 Err(error) => {
-                    tell(events, &name, &error, &kept).await;
-                    return follow(host.load(&kept), events).await;
+                    tell(events, name, &error, &kept).await;
+                    let back = follow(host.load(&kept, alone), events).await;
+                    return back.map(|model| (model, false));
                 }
             }
         }
         (Err(error), Some(old)) => (error, old),
     };
-    tell(events, &name, &error, &old.0.info().name).await;
-    Ok(old)
+    tell(events, name, &error, &old.0.info().name).await;
+    Ok((old, false))
 }
 
 /// Its memory is free when this returns, as far as this process can see to it.
 async fn released(model: LoadedModel) {
+    model.0.retire().await;
     // Weights are many gigabytes: giving them back takes a while and blocks.
     let _ = tokio::task::spawn_blocking(move || drop(model)).await;
 }

@@ -3,7 +3,9 @@
 use super::background::{Arrival, Model, Python, load_model, start_sandbox};
 use super::history::History;
 use super::inquiry::{Inquiries, SessionFile};
+use super::life::{Life, tired};
 use super::link::{Beside, Came, Link};
+use super::pull::Pulls;
 use super::shell::UserShell;
 use super::{AgentCommand, AgentEvent, AgentOptions, Host, Limits, ModelOptions, Words};
 use crate::conversation::{PromptSpec, TurnId};
@@ -35,6 +37,7 @@ pub(super) struct Core {
     pub(super) link: Link,
     pub(super) history: History,
     pub(super) model: Model,
+    pub(super) life: Life,
     pub(super) python: Python,
     pub(super) desk: Desk,
     pub(super) host: Arc<dyn Host>,
@@ -65,6 +68,7 @@ pub(super) async fn run(
         workspace: Arc::clone(&desk.workspace),
         events: events.clone(),
         listing: CancellationToken::new(),
+        pulls: Pulls::new(Arc::clone(&options.host), events.clone()),
         inquiries: Inquiries::new(
             desk.clone(),
             Arc::clone(&options.host),
@@ -79,8 +83,13 @@ pub(super) async fn run(
         .sampling
         .seed
         .unwrap_or(options.model.seed);
+    let loads = options.model_load.is_some();
     let mut core = Core {
-        model: load_model(options.model_load, events.clone()),
+        model: match options.model_load {
+            Some(load) => load_model(load, events.clone()),
+            None => Arrival::Lost,
+        },
+        life: Life::new(options.model_name, options.unload_after),
         link: {
             let asking = options.model.asking;
             let mut link = Link::new(commands, events.clone(), beside, options.approvals, asking);
@@ -104,12 +113,23 @@ pub(super) async fn run(
     if options.asks_trust {
         core.trust(None).await;
     }
+    if !loads {
+        core.begin_resting();
+    }
     while !core.link.closing {
         if let Some(prompt) = core.link.next_queued() {
             core.turn(prompt).await;
             continue;
         }
-        match core.link.next().await {
+        let came = tokio::select! {
+            biased;
+            came = core.link.next() => came,
+            why = tired(&mut core.model, &mut core.life, &core.host) => {
+                core.rest(why);
+                continue;
+            }
+        };
+        match came {
             Came::Command(command) => {
                 if let Some(command) = core.link.aside(command) {
                     core.obey(command).await;
@@ -137,10 +157,12 @@ impl Core {
             | AgentCommand::Shell(_)
             | AgentCommand::InterruptShell
             | AgentCommand::ListFiles
+            | AgentCommand::Pull(_)
             | AgentCommand::SetApprovals(_)
             | AgentCommand::Sampling(_)
             | AgentCommand::Inquire(_) => {}
             AgentCommand::SwitchModel(name) => self.switch_model(name),
+            AgentCommand::SetContext(tokens) => self.life.context = Some(tokens),
             AgentCommand::Sandbox(change) => self.change_sandbox(change).await,
             AgentCommand::SetEffort(effort) => self.set_effort(effort),
             AgentCommand::Trust(uses) => self.trust(uses).await,

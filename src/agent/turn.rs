@@ -131,6 +131,7 @@ impl Core {
             Outcome::Interrupted => AgentEvent::TurnInterrupted { turn, usage },
         });
         self.keep_attached().await;
+        self.used();
         if let Some(name) = self.link.model.take() {
             self.switch_model(name);
         }
@@ -140,6 +141,7 @@ impl Core {
     }
 
     async fn run(&mut self, prompt: String, progress: &mut Progress) -> Outcome {
+        self.wake();
         let model = match self.link.attend(self.model.wait()).await {
             Attended::Done(Some(Ok(model))) => model.clone(),
             Attended::Done(Some(Err(error))) => return Outcome::Unavailable(error.to_string()),

@@ -1,5 +1,7 @@
 //! `descant doctor`: what works on this machine, what is missing, and what to do about it.
 
+mod machine;
+
 use super::Setup;
 use crate::agent::Check;
 use crate::cli::exit::Exit;
@@ -77,6 +79,15 @@ pub(super) async fn checks(setup: &Setup) -> Vec<Check> {
     } else {
         good("acceleration", features.join(", "))
     });
+    let here = setup.clone();
+    match tokio::task::spawn_blocking(move || machine::checks(&here)).await {
+        Ok(found) => checks.extend(found),
+        Err(error) => checks.push(bad(
+            "device",
+            format!("not looked at: {error}"),
+            "this is our bug: report it",
+        )),
+    }
     let wanted = setup.model();
     checks.push(match resolve(&wanted, &setup.places) {
         Ok(ModelSource::Demo) => good("model", "demo (built in)"),

@@ -1,7 +1,10 @@
 //! What the program does for its agent besides running it: finding and loading models, and the checkup.
 
 use super::{Setup, doctor, models, parts, servers, trust};
-use crate::agent::{Check, Host, ImageWish, ModelChoice, ModelLoad, SandboxLoad, Settled, Words};
+use crate::agent::{
+    Check, Host, ImageWish, LoadWish, ModelChoice, ModelLoad, PullOffer, SandboxLoad, Settled,
+    Words,
+};
 use futures_util::future::BoxFuture;
 
 pub(super) struct Program {
@@ -27,8 +30,21 @@ impl Host for Program {
         models
     }
 
-    fn load(&self, name: &str) -> ModelLoad {
-        parts::load_model(&self.setup, name, self.words.clone())
+    fn load(&self, name: &str, wish: LoadWish) -> ModelLoad {
+        parts::load_model(&self.setup, name, wish, self.words.clone())
+    }
+
+    fn pull(&self, name: &str) -> BoxFuture<'static, Result<PullOffer, String>> {
+        models::pull::offer(self.setup.clone(), name.to_owned())
+    }
+
+    fn memory_short(&self, device: &str) -> BoxFuture<'static, ()> {
+        // What lies in the memory of a GPU of its own is not the machine's.
+        if device.starts_with("cuda") {
+            Box::pin(std::future::pending())
+        } else {
+            Box::pin(crate::engine::memory::short())
+        }
     }
 
     fn sandbox(&self, wish: ImageWish) -> SandboxLoad {

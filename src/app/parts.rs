@@ -6,12 +6,12 @@ use super::host::Program;
 use super::instructions::Instructions;
 use super::trust::{Settings, policy};
 use crate::agent::{
-    Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
+    Agent, AgentCommand, AgentHandle, AgentOptions, ApprovalPolicy, Limits, LoadWish, ModelLoad,
     ModelOptions, SandboxLoad, Words,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::stderr_line;
-use crate::config::{Asking, ViewSetting};
+use crate::config::{Asking, LoadMoment, ViewSetting};
 use crate::conversation::PromptProfile;
 use crate::engine::models::resolve;
 use crate::engine::server::profile::Timeouts;
@@ -92,7 +92,18 @@ pub(super) fn start_agent(
     let handle = Agent::spawn(AgentOptions {
         workspace: Arc::clone(&setup.workspace),
         journal,
-        model_load: load_model(setup, &setup.model(), words.clone()),
+        model_load: match setup.config.engine.load {
+            LoadMoment::Start => {
+                let wish = LoadWish::default();
+                Some(load_model(setup, &setup.model(), wish, words.clone()))
+            }
+            LoadMoment::FirstUse => None,
+        },
+        model_name: setup.model(),
+        unload_after: match setup.config.engine.unload_after_min {
+            0 => None,
+            minutes => Some(Duration::from_secs(minutes * 60)),
+        },
         sandbox: load_sandbox(setup, ImageWish::Local),
         model: ModelOptions {
             effort: setup.config.effort,
@@ -172,9 +183,11 @@ pub(super) fn load_options(setup: &Setup, name: &str) -> LoadOptions {
 }
 
 /// Loads a model in the background.
-pub(super) fn load_model(setup: &Setup, name: &str, words: Words) -> ModelLoad {
+pub(super) fn load_model(setup: &Setup, name: &str, wish: LoadWish, words: Words) -> ModelLoad {
     let (sender, progress) = mpsc::channel(REPORT_ROOM);
-    let options = load_options(setup, name);
+    let mut options = load_options(setup, name);
+    options.context_length = wish.context.or(options.context_length);
+    options.whole_context = wish.beside;
     let outcome = async move {
         let broken = |reason: String| EngineError::Unavailable {
             model: "the vocabulary".to_owned(),
@@ -323,6 +336,11 @@ pub(super) async fn terminal(
     })));
     options.state = Some(setup.paths.state.clone());
     options.history_file = Some(setup.paths.state.join("history"));
+    // Whoever goes on with a conversation has begun before.
+    options.first_start = matches!(past, Past::None)
+        && setup.config.model == "auto"
+        && setup.model() == "demo"
+        && !super::models::catalog::any(&setup.places);
     let commands = agent.commands.clone();
     let first = match past {
         Past::None => None,
@@ -350,6 +368,7 @@ pub(super) fn tui_options(setup: &Setup, prompt: Option<String>) -> tui::TuiOpti
         branch: setup.workspace.branch(),
         workspace: setup.workspace.root().to_owned(),
         model: setup.model(),
+        first_start: false,
         editor: setup.editor.clone(),
         keys: Arc::clone(&setup.keys),
         history_file: None,

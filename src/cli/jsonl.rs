@@ -98,6 +98,8 @@ impl Jsonl {
             | AgentEvent::ShellFinished { .. }
             | AgentEvent::Files(_)
             | AgentEvent::ModelSwitching { .. }
+            | AgentEvent::ModelResting { .. }
+            | AgentEvent::Pull(_)
             | AgentEvent::Approvals(_)
             | AgentEvent::Effort(_)
             | AgentEvent::Answer(_)

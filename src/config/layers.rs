@@ -164,6 +164,12 @@ pub(super) fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
             86_400,
         ),
         ("sandbox.disk_mib", sandbox.disk_mib, 16, 1 << 24),
+        (
+            "engine.unload_after_min",
+            config.engine.unload_after_min,
+            0,
+            525_600,
+        ),
         ("journal.max_mib", config.journal.max_mib, 0, 1 << 30),
         (
             "journal.max_age_days",
@@ -232,6 +238,7 @@ fn scalar(key: &str, text: &str) -> Value {
         "sandbox.image",
         "sandbox.view",
         "ui.notify",
+        "engine.load",
     ]
     .contains(&key)
         || key.starts_with("servers.")
@@ -503,6 +510,8 @@ mod tests {
             "none",
             "'dark'",
             "4096",
+            "first-use",
+            "5",
             "10",
             "true",
             "0.5",

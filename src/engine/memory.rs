@@ -24,6 +24,68 @@ pub fn available_memory() -> Option<u64> {
     memory().map(|memory| memory.available)
 }
 
+/// Less than this share of the machine's memory left is short.
+const SHORT: u64 = 12;
+
+/// How often memory is looked at where the system does not call.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(30);
+
+fn is_short() -> bool {
+    memory().is_some_and(|memory| memory.available < memory.total / SHORT)
+}
+
+/// Ends when memory is short. On Linux the kernel calls when programs wait for memory (pressure stall information), so
+/// nothing wakes up before; elsewhere, and where it does not call, it is looked at now and then.
+pub async fn short() {
+    #[cfg(target_os = "linux")]
+    if let Some(mut calls) = pressure::Calls::open() {
+        while calls.next().await.is_ok() {
+            // Waiting alone is also what a busy disk looks like.
+            if is_short() {
+                return;
+            }
+        }
+    }
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if is_short() {
+            return;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod pressure {
+    use std::fs::{File, OpenOptions};
+    use std::io::Write;
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    /// 150 ms of waiting in 2 s; windows of 2 s are open to everybody.
+    const TRIGGER: &[u8] = b"some 150000 2000000\0";
+
+    /// A trigger of the kernel's; it is gone with the file.
+    pub(super) struct Calls(AsyncFd<File>);
+
+    impl Calls {
+        pub(super) fn open() -> Option<Calls> {
+            let path = "/proc/pressure/memory";
+            let mut file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+            file.write_all(TRIGGER).ok()?;
+            // It is deprecated for types that lie about their descriptor; a file does not, and no unsafe code is wanted.
+            #[allow(deprecated)]
+            let calls = AsyncFd::with_interest(file, Interest::PRIORITY);
+            calls.ok().map(Calls)
+        }
+
+        pub(super) async fn next(&mut self) -> std::io::Result<()> {
+            let mut ready = self.0.ready(Interest::PRIORITY).await?;
+            ready.clear_ready();
+            Ok(())
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn memory_of(root: &Path) -> Option<Memory> {
     let text = std::fs::read_to_string(root.join("proc/meminfo")).ok()?;

@@ -27,6 +27,7 @@ use crate::conversation::Usage;
 use crate::harmony::grammar::TokenTable;
 use crate::harmony::vocab::Vocabulary;
 use follow::{End, Follow, Patience};
+use futures_util::future::BoxFuture;
 use mistralrs::core::Response;
 use mistralrs::{
     Constraint, Device, NormalRequest, Request, RequestMessage, SamplingParams, StopTokens,
@@ -97,6 +98,14 @@ impl Engine for MistralEngine {
 
     fn generate(&self, request: GenerateRequest) -> mpsc::Receiver<EngineEvent> {
         self.generate_probed(request, None)
+    }
+
+    fn retire(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Err(error) = self.shared.runner.lock().await.retire().await {
+                tracing::warn!(%error, "the engine is let go as it is");
+            }
+        })
     }
 }
 

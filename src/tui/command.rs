@@ -19,6 +19,8 @@ pub enum Command {
     Approvals(Option<ApprovalPolicy>),
     /// The settings that the repository brings: use them, leave them, or say what they are.
     Trust(Option<bool>),
+    /// A model to download, or what to do about a download.
+    Pull(Option<String>),
     Diff,
     Undo(OnChanged),
     Redo(OnChanged),
@@ -96,6 +98,7 @@ const SAMPLING: Argument = Argument::Text(
 const APPROVALS: Argument = Argument::Word(&["ask", "auto", "none"]);
 const TRUST: Argument = Argument::Word(&["yes", "no"]);
 const MODELS: Argument = Argument::Text("MODEL", &["demo", "gpt-oss-20b", "gpt-oss-120b"]);
+const PULL: Argument = Argument::Text("MODEL", &["gpt-oss-20b", "gpt-oss-120b", "yes", "cancel"]);
 const THEMES: Argument = Argument::Text(
     "NAME",
     &[
@@ -128,6 +131,7 @@ const ID: Argument = Argument::Text("ID", &[]);
 pub const COMMANDS: &[Spec] = &[
     row("help", &["h"], Argument::None, "keys and commands, searchable"),
     row("model", &[], MODELS, "list the models on this machine, or go on with another one"),
+    row("pull", &["download"], PULL, "download a model in the background; without a name a list, or how far it is"),
     row("effort", &[], EFFORTS, "how long the model may think"),
     row("sampling", &[], SAMPLING, "how the model samples: temperature, seed, reasoning budget and more; with KEY=VALUE change one"),
     row("approvals", &["approve"], APPROVALS, "ask: review every patch; auto: apply patches unreviewed; none: only propose them"),
@@ -206,6 +210,7 @@ fn meant(name: &str, argument: Option<&str>) -> Option<Command> {
     Some(match name {
         "help" => Command::Help,
         "model" => Command::Model(text),
+        "pull" => Command::Pull(text),
         "effort" => Command::Effort(match argument {
             Some("low") => Some(Effort::Low),
             Some("medium") => Some(Effort::Medium),

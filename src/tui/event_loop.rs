@@ -295,6 +295,14 @@ impl Loop {
                     self.copy(Copied { what, text })?;
                 }
             }
+            Effect::KeepModel(name) => {
+                let (reply, path) = (self.reply.clone(), self.config.join("config.toml"));
+                tokio::task::spawn_blocking(move || {
+                    if let Err(error) = crate::config::set(&path, "model", name) {
+                        let _ = reply.blocking_send(Msg::Warning(error.to_string()));
+                    }
+                });
+            }
             Effect::SaveSplit(split) => {
                 if let Some(folder) = self.state.clone() {
                     let reply = self.reply.clone();

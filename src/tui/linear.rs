@@ -17,7 +17,7 @@ use crate::text;
 use crate::tui::command::{self, Command};
 use crate::tui::terminal;
 use crate::tui::update::choices::policy_in_words;
-use crate::tui::update::sandbox;
+use crate::tui::update::{pull, sandbox};
 use choices::{Choice, Chosen};
 use lines::Lines;
 use questions::{Answered, Questions};
@@ -334,6 +334,11 @@ impl Linear {
                 self.outbox.push_back(AgentCommand::Export {
                     file: file.map(Into::into),
                 });
+                Ok(())
+            }
+            Command::Pull(None) => self.say("Say what: /pull and a model's name asks the hub, /pull yes downloads it, /pull cancel stops.\n"),
+            Command::Pull(Some(words)) => {
+                self.outbox.push_back(AgentCommand::Pull(pull::meant(&words)));
                 Ok(())
             }
             Command::Model(None) => self.inquire(Inquiry::Models),

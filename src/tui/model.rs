@@ -4,7 +4,7 @@
 //! interface started, so that nothing here reads a clock.
 
 use crate::agent::{AgentCommand, AgentEvent, ReviewId, RunId, SandboxState};
-use crate::agent::{ApprovalPolicy, LoadProgress};
+use crate::agent::{ApprovalPolicy, LoadProgress, PullProgress};
 use crate::conversation::{Effort, TurnId};
 use crate::patch::Decisions;
 use crate::tui::composer::{Composer, FileMatch, Wanted};
@@ -87,6 +87,8 @@ pub enum Effect {
     /// The rest of it, after tmux was asked.
     EndCopy(Copied, Result<(), String>),
     CopySelection(Selection),
+    /// Keep the model that was chosen at the first start.
+    KeepModel(&'static str),
     /// Keep how the panes are divided.
     SaveSplit(Split),
     /// Call the user back to the terminal.
@@ -142,6 +144,10 @@ pub enum ModelState {
     Failed {
         name: String,
     },
+    /// Not loaded until it is needed.
+    Resting {
+        name: String,
+    },
 }
 
 impl ModelState {
@@ -151,7 +157,8 @@ impl ModelState {
             ModelState::Ready { demo: true, .. } => "demo",
             ModelState::Loading { name, .. }
             | ModelState::Ready { name, .. }
-            | ModelState::Failed { name } => name,
+            | ModelState::Failed { name }
+            | ModelState::Resting { name } => name,
         }
     }
 
@@ -255,6 +262,8 @@ pub struct Model {
     pub review: Option<Review>,
     /// A list that is open; a review that comes meanwhile waits below it.
     pub picker: Option<Picker>,
+    /// The download that runs.
+    pub pull: Option<PullProgress>,
     pub colouring: Colouring,
     /// Decisions that were sent and whose [`AgentEvent::ReviewDone`] is still to come.
     pub decided: Vec<(ReviewId, Decisions)>,
@@ -316,6 +325,7 @@ impl Model {
             status,
             review: None,
             picker: None,
+            pull: None,
             colouring: Colouring::default(),
             decided: Vec::new(),
             reviewed: 0,

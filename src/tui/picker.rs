@@ -27,6 +27,10 @@ pub enum Subject {
     Approvals,
     Sandbox,
     Model,
+    /// A model's download: what there is to download, or how far it is.
+    Pull,
+    /// What to go on with where no model can be.
+    Start,
     /// The rows are the code blocks of this cell, by number.
     Code {
         answer: usize,

@@ -14,6 +14,7 @@ mod overlay;
 mod panes;
 pub(super) mod past;
 pub mod picker;
+pub mod pull;
 mod review;
 pub(super) mod sandbox;
 mod search;

@@ -142,6 +142,8 @@ pub fn view(model: &Model, cache: &mut ViewCache, frame: &mut Frame<'_>) {
             | Subject::Approvals
             | Subject::Sandbox
             | Subject::Model
+            | Subject::Pull
+            | Subject::Start
             | Subject::Code { .. }
             | Subject::Sessions { .. }
             | Subject::Rewind => {

@@ -7,7 +7,8 @@
 
 use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
-    ImageWish, Limits, ModelChoice, ModelLoad, ModelOptions, ReviewId, SandboxLoad, Settled,
+    ImageWish, Limits, LoadWish, ModelChoice, ModelLoad, ModelOptions, PullOffer, ReviewId,
+    SandboxLoad, Settled,
 };
 use descant::config::{Asking, CompactSettings, SamplingConfig};
 use descant::conversation::{Effort, PromptProfile};
@@ -110,6 +111,11 @@ pub struct Rig {
 pub struct TestHost {
     loads: Mutex<VecDeque<Result<Script, descant::engine::EngineError>>>,
     pub asked: Mutex<Vec<String>>,
+    pub wishes: Mutex<Vec<LoadWish>>,
+    /// What the hub offers, in order.
+    pub pulls: Mutex<VecDeque<Result<PullOffer, String>>>,
+    /// The machine's word that memory is short.
+    pub memory_short: Arc<tokio::sync::Notify>,
     /// What becomes of the containers that are asked for, in order.
     pub fetches: Mutex<VecDeque<Fetch>>,
     /// What was loaded.
@@ -132,7 +138,19 @@ impl Host for TestHost {
         }]
     }
 
-    fn load(&self, name: &str) -> ModelLoad {
+    fn pull(&self, name: &str) -> BoxFuture<'static, Result<PullOffer, String>> {
+        self.asked.lock().unwrap().push(format!("pull {name}"));
+        let pull = self.pulls.lock().unwrap().pop_front();
+        std::future::ready(pull.unwrap_or_else(|| Err(format!("there is no {name}")))).boxed()
+    }
+
+    fn memory_short(&self, _device: &str) -> BoxFuture<'static, ()> {
+        let short = self.memory_short.clone();
+        async move { short.notified().await }.boxed()
+    }
+
+    fn load(&self, name: &str, wish: LoadWish) -> ModelLoad {
+        self.wishes.lock().unwrap().push(wish);
         self.asked.lock().unwrap().push(name.to_owned());
         let load = self.loads.lock().unwrap().pop_front().unwrap();
         let engines = self.engines.clone();
@@ -225,6 +243,9 @@ pub struct Setup {
     /// The folder of state of another rig, to go on with its conversations.
     pub home: Option<TempDir>,
     pub dir: Option<TempDir>,
+    /// Load the model with the first message.
+    pub first_use: bool,
+    pub unload_after: Option<Duration>,
     pub load_fails: Option<descant::engine::EngineError>,
     /// In place of the script's.
     pub served: Option<Arc<dyn Engine>>,
@@ -254,6 +275,8 @@ pub fn setup<T: Into<String>>(generations: impl IntoIterator<Item = T>) -> Setup
         effort_asked: false,
         home: None,
         dir: None,
+        first_use: false,
+        unload_after: None,
         load_fails: None,
         served: None,
         loads: Vec::new(),
@@ -332,16 +355,21 @@ impl Setup {
         let host = Arc::new(TestHost {
             loads: Mutex::new(self.loads.into()),
             asked: Mutex::default(),
+            wishes: Mutex::default(),
+            pulls: Mutex::default(),
+            memory_short: Arc::default(),
             fetches: Mutex::default(),
             engines: Arc::default(),
         });
         let handle = Agent::spawn(AgentOptions {
             workspace: Arc::new(workspace),
             journal,
-            model_load: ModelLoad {
+            model_name: "scripted".into(),
+            model_load: (!self.first_use).then(|| ModelLoad {
                 progress,
                 outcome: outcome.boxed(),
-            },
+            }),
+            unload_after: self.unload_after,
             sandbox: SandboxLoad {
                 progress: tokio::sync::mpsc::channel(1).1,
                 cancel: CancellationToken::new(),
@@ -549,6 +577,8 @@ fn tell(event: &AgentEvent) -> Option<String> {
         AgentEvent::ShellFinished { run, end, .. } => format!("shell {} over: {end:?}", run.0),
         AgentEvent::Files(list) => format!("files: {}", list.paths.join(" ")),
         AgentEvent::ModelLoading(_)
+        | AgentEvent::ModelResting { .. }
+        | AgentEvent::Pull(_)
         | AgentEvent::ModelReady(_)
         | AgentEvent::Sandbox(_)
         | AgentEvent::Prefill { .. }

@@ -149,6 +149,11 @@ fn short(id: &str) -> String {
     known.map_or(id, |(name, _)| name).to_owned()
 }
 
+/// Something was downloaded already, whole or in part.
+pub fn any(places: &ModelPlaces) -> bool {
+    !entries(places).is_empty()
+}
+
 /// The models to choose from, the built-in one first.
 pub fn choices(setup: &Setup) -> Vec<ModelChoice> {
     let demo = ModelChoice {

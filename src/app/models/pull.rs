@@ -1,6 +1,7 @@
-//! `models pull`: says what it would do, asks, and shows how far it is.
+//! `models pull`: says what it would do, asks, and shows how far it is; and the same for the interface.
 
 use super::{downloads, repo_of};
+use crate::agent::{PullOffer, PullRun};
 use crate::app::Setup;
 use crate::cli::confirm;
 use crate::cli::exit::Exit;
@@ -8,7 +9,9 @@ use crate::cli::output::{stderr_line, stderr_text, stdout_text};
 use crate::cli::signals::Signals;
 use crate::hub::{HubError, Pull, PullPlan, PullProgress};
 use crate::text;
+use futures_util::future::BoxFuture;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// How often a line is written where nothing can be overwritten.
@@ -75,6 +78,48 @@ pub(in crate::app) fn warning(name: &str) -> Option<&'static str> {
     (!accelerated && name.contains("gpt-oss")).then_some(
         "This build has no acceleration and cannot run GPT-OSS itself: build it with --features cuda or --features metal.",
     )
+}
+
+/// What the interface asks about before a download, and then begins.
+pub(in crate::app) fn offer(
+    setup: Setup,
+    name: String,
+) -> BoxFuture<'static, Result<PullOffer, String>> {
+    let offered = async move {
+        let repo = repo_of(&name)?;
+        let pull = Pull::new(downloads(&setup)?, repo)?;
+        let plan = pull.plan().await?;
+        plan.check_room()?;
+        let mut words = plan.in_words();
+        if let Some(warning) = warning(&name) {
+            words.push('\n');
+            words.push_str(warning);
+        }
+        Ok::<_, anyhow::Error>(PullOffer {
+            words,
+            // Links and refs are made anew by the command line alone.
+            there: plan.missing() == 0,
+            start: Box::new(move |cancel| begin(pull, plan, name, cancel)),
+        })
+    };
+    Box::pin(async move { offered.await.map_err(|error| format!("{error:#}")) })
+}
+
+fn begin(pull: Pull, plan: PullPlan, name: String, cancel: CancellationToken) -> PullRun {
+    let (sender, progress) = mpsc::channel(1);
+    let outcome = async move {
+        let report = |progress| {
+            let _ = sender.try_send(progress);
+        };
+        match pull.run(&plan, report, &cancel).await {
+            Ok(folder) => Ok(ready(&name, &plan, &folder)),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    PullRun {
+        progress,
+        outcome: Box::pin(outcome),
+    }
 }
 
 /// A line that is overwritten on a terminal; else one now and then.

@@ -176,6 +176,8 @@ impl Turn {
             | AgentEvent::ShellFinished { .. }
             | AgentEvent::Files(_)
             | AgentEvent::ModelSwitching { .. }
+            | AgentEvent::ModelResting { .. }
+            | AgentEvent::Pull(_)
             | AgentEvent::Approvals(_)
             | AgentEvent::Effort(_)
             | AgentEvent::Answer(_)

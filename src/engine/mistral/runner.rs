@@ -95,7 +95,7 @@ impl Runner {
     }
 
     /// Ends the front and waits until its thread has let go of the model.
-    async fn retire(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn retire(&mut self) -> Result<(), EngineError> {
         self.ledger.clear();
         let Some(front) = self.front.take() else {
             return Ok(());

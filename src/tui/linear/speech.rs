@@ -5,7 +5,8 @@
 
 use super::answers;
 use crate::agent::{
-    AgentEvent, Answer, HistoryEvent, ImageProgress, SandboxState, ShellEnd, ToolStatus,
+    AgentEvent, Answer, HistoryEvent, ImageProgress, PullProgress, PullState, Rest, SandboxState,
+    ShellEnd, ToolStatus,
 };
 use crate::conversation::{PromptProfile, Usage};
 use crate::tui::meter::Meter;
@@ -39,6 +40,8 @@ pub struct Speech {
     loaded: Option<u64>,
     /// The same of the container's image.
     fetched: Option<Option<u64>>,
+    /// The tenth of a model's download that was last told.
+    pulled: Option<u64>,
     read: u64,
     /// What was said last ends its line.
     mid_line: bool,
@@ -82,6 +85,20 @@ impl Speech {
         }
         self.fetched = Some(quarter);
         self.line(&format!("The container's image: {progress}."))
+    }
+
+    /// A line a tenth of it.
+    fn pulling(&mut self, progress: &PullProgress) -> String {
+        let tenth = progress.percent() / 10;
+        if self.pulled == Some(tenth) {
+            return String::new();
+        }
+        self.pulled = Some(tenth);
+        self.line(&format!(
+            "Download of {}: {}.",
+            progress.repo,
+            progress.in_words()
+        ))
     }
 
     /// The reasoning of the last message, on request.
@@ -301,6 +318,25 @@ impl Speech {
                 self.line(&text)
             }
             AgentEvent::Effort(effort) => self.line(&format!("Effort: {}.", effort.as_str())),
+            AgentEvent::Pull(PullState::Offered { words, .. }) => self.line(&format!(
+                "{words}\nSay /pull yes to download it, or /pull cancel."
+            )),
+            AgentEvent::Pull(PullState::Progress(progress)) => self.pulling(&progress),
+            AgentEvent::Pull(PullState::Over) => {
+                self.pulled = None;
+                String::new()
+            }
+            AgentEvent::ModelResting { name, why } => {
+                self.loaded = None;
+                let why = match why {
+                    Rest::FirstUse => "it is loaded with your first message",
+                    Rest::Idle(_) => "it was not used for a while; your next message loads it again",
+                    Rest::MemoryShort => "memory is short; your next message loads it again",
+                };
+                let text = format!("The model {name} is not loaded: {why}.");
+                self.model = name;
+                self.line(&text)
+            }
             AgentEvent::Approvals(policy) => {
                 let words = policy_in_words(policy);
                 self.line(&format!("Notice: {words}"))

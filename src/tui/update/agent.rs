@@ -2,7 +2,7 @@
 
 use super::past;
 use super::review::want_colours;
-use super::{answers, composer, is_typing, shell};
+use super::{answers, composer, is_typing, pull, shell};
 use crate::agent::{AgentEvent, SandboxState};
 use crate::agent::{EngineInfo, Protocol};
 use crate::conversation::{PromptProfile, Usage};
@@ -20,6 +20,11 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
     let said = &mut model.conversation.transcript;
     match event {
         AgentEvent::ModelLoading(progress) => {
+            if let ModelState::Resting { name } | ModelState::Failed { name } = &model.status.model
+            {
+                let name = name.clone();
+                answers::switching(model, name);
+            }
             if let ModelState::Loading {
                 progress: shown, ..
             } = &mut model.status.model
@@ -31,12 +36,16 @@ pub fn event(model: &mut Model, event: AgentEvent, out: &mut Update) {
         AgentEvent::ModelFailed(error) => {
             let (ModelState::Loading { name, .. }
             | ModelState::Ready { name, .. }
-            | ModelState::Failed { name }) = &model.status.model;
+            | ModelState::Failed { name }
+            | ModelState::Resting { name }) = &model.status.model;
             model.status.model = ModelState::Failed { name: name.clone() };
             model.conversation.transcript.problem(&error.to_string());
+            pull::open_shortage(model, &error);
         }
         AgentEvent::ModelSwitching { name } => answers::switching(model, name),
         AgentEvent::Effort(effort) => model.status.effort = effort,
+        AgentEvent::ModelResting { name, why } => answers::resting(model, name, why),
+        AgentEvent::Pull(state) => pull::event(model, state),
         AgentEvent::Approvals(policy) => answers::approvals(model, policy),
         AgentEvent::Answer(answer) => answers::answer(model, *answer, out),
         AgentEvent::Sandbox(state) => {

@@ -2,7 +2,7 @@
 
 use super::choices;
 use super::review::want_colours;
-use crate::agent::{Answer, ApprovalPolicy, Check, Facts, SandboxState};
+use crate::agent::{Answer, ApprovalPolicy, Check, Facts, Rest, SandboxState};
 use crate::config::Asking;
 use crate::patch::Overall;
 use crate::text;
@@ -42,6 +42,27 @@ pub(super) fn switching(model: &mut Model, name: String) {
     };
 }
 
+/// Said where the user did not do it.
+pub(super) fn resting(model: &mut Model, name: String, why: Rest) {
+    let told = match why {
+        Rest::FirstUse => None,
+        Rest::Idle(after) => Some(format!(
+            "{} was not used for {} minutes and is let go",
+            text::label(&name),
+            after.as_secs() / 60
+        )),
+        Rest::MemoryShort => Some(format!("memory is short: {} is let go", text::label(&name))),
+    };
+    if let Some(told) = told {
+        let rest = "the conversation stays; the next message loads it again";
+        model
+            .conversation
+            .transcript
+            .notice(&format!("{told}\n{rest}"));
+    }
+    model.status.model = ModelState::Resting { name };
+}
+
 pub(super) fn approvals(model: &mut Model, policy: ApprovalPolicy) {
     model.status.approvals = policy;
     let told = choices::policy_in_words(policy);
@@ -61,6 +82,7 @@ fn status(model: &Model, facts: &Facts) -> String {
         ModelState::Loading { name, .. } => format!("{name}, loading"),
         ready @ ModelState::Ready { .. } => ready.shown(),
         ModelState::Failed { name } => format!("{name}, failed to load"),
+        ModelState::Resting { name } => format!("{name}, loaded with the next message"),
     };
     let context = context(&status.context);
     let container = match &status.sandbox {

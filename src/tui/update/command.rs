@@ -1,6 +1,6 @@
 //! Sending what the composer holds, and running the slash commands.
 
-use super::{choices, composer, overlay, panes, quit, sandbox};
+use super::{choices, composer, overlay, panes, pull, quit, sandbox};
 use crate::agent::{AgentCommand, Inquiry};
 use crate::text;
 use crate::tui::command::{self, Command};
@@ -64,6 +64,8 @@ pub(super) fn run(model: &mut Model, command: Command, out: &mut Update) {
         Command::Export(file) => send(AgentCommand::Export {
             file: file.map(Into::into),
         }),
+        Command::Pull(None) => pull::open(model),
+        Command::Pull(Some(words)) => send(AgentCommand::Pull(pull::meant(&words))),
         Command::Model(None) => send(AgentCommand::Inquire(Inquiry::Models)),
         Command::Model(Some(name)) => send(AgentCommand::SwitchModel(name)),
         Command::Sampling(change) => send(AgentCommand::Sampling(change)),

@@ -1,6 +1,6 @@
 //! What a choice from a list does, one arm for each subject.
 
-use super::{choices, panes, past, sandbox};
+use super::{choices, panes, past, pull, sandbox};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Effect, Model, Update};
 use crate::tui::picker::{Picked, Subject};
@@ -62,6 +62,7 @@ fn came(model: &mut Model, picked: Picked, out: &mut Update) {
         Subject::Approvals => choices::approvals(model, picked, out),
         Subject::Sandbox => sandbox::picked(model, picked, out),
         Subject::Model => choices::model(model, picked, out),
+        Subject::Pull | Subject::Start => pull::picked(model, picked, out),
     }
 }
 

@@ -129,6 +129,7 @@ fn segments(model: &Model) -> Vec<Segment> {
             ModelState::Loading { name, progress } => loading(name, progress.as_ref()),
             ready @ ModelState::Ready { .. } => ready.shown(),
             ModelState::Failed { name } => format!("{} failed to load", text::label(name)),
+            ModelState::Resting { name } => format!("{} not loaded", text::label(name)),
         },
     );
     if let Some(running) = &model.running {
@@ -167,6 +168,14 @@ fn segments(model: &Model) -> Vec<Segment> {
             5,
             false,
             format!("{}{mark}", wrap::clip(&text::label(branch), 24)),
+        );
+    }
+    if let Some(pull) = &model.pull {
+        let name = pull.repo.rsplit('/').next().unwrap_or(&pull.repo);
+        add(
+            1,
+            false,
+            format!("{}: {}", text::label(name), text::label(&pull.in_words())),
         );
     }
     match &status.sandbox {
