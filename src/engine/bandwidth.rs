@@ -19,7 +19,7 @@ pub(super) fn measure(device: &Device) -> Option<f64> {
 }
 
 fn cpu() -> Option<f64> {
-    let free = super::fit::available_memory();
+    let free = super::memory::available_memory();
     if free.is_some_and(|free| free < 2 * BYTES as u64) {
         return None;
     }

@@ -3,10 +3,11 @@
 //! Pure: an event goes in, the text to append comes out. Answers are given out by whole sentences and lines;
 //! code goes by lines. Reasoning is announced and kept for who asks for it.
 
+mod loads;
+
 use super::answers;
 use crate::agent::{
-    AgentEvent, Answer, HistoryEvent, ImageProgress, PullProgress, PullState, Rest, SandboxState,
-    ShellEnd, ToolStatus,
+    AgentEvent, Answer, HistoryEvent, PullState, SandboxState, ShellEnd, ToolStatus,
 };
 use crate::conversation::{PromptProfile, Usage};
 use crate::tui::meter::Meter;
@@ -73,34 +74,6 @@ impl Speech {
         self.sent += 1;
     }
 
-    /// A word at the beginning and at each quarter.
-    fn fetching(&mut self, progress: &ImageProgress) -> String {
-        let quarter = progress
-            .bytes
-            .0
-            .saturating_mul(4)
-            .checked_div(progress.bytes.1);
-        if self.fetched == Some(quarter) {
-            return String::new();
-        }
-        self.fetched = Some(quarter);
-        self.line(&format!("The container's image: {progress}."))
-    }
-
-    /// A line a tenth of it.
-    fn pulling(&mut self, progress: &PullProgress) -> String {
-        let tenth = progress.percent() / 10;
-        if self.pulled == Some(tenth) {
-            return String::new();
-        }
-        self.pulled = Some(tenth);
-        self.line(&format!(
-            "Download of {}: {}.",
-            progress.repo,
-            progress.in_words()
-        ))
-    }
-
     /// The reasoning of the last message, on request.
     pub fn reasoning(&self) -> String {
         if self.reasoning.trim().is_empty() {
@@ -131,22 +104,7 @@ impl Speech {
 
     pub fn event(&mut self, event: AgentEvent, now: Duration) -> String {
         match event {
-            AgentEvent::ModelLoading(progress) => {
-                let quarter = progress
-                    .bytes
-                    .and_then(|(done, total)| done.saturating_mul(4).checked_div(total))
-                    .unwrap_or(0);
-                if self.loaded.replace(quarter.max(self.loaded.unwrap_or(0))) == self.loaded {
-                    return String::new();
-                }
-                let name = self.model.clone();
-                match quarter {
-                    // What comes next is that it is ready.
-                    4.. => String::new(),
-                    0 => self.line(&format!("Loading the model {name}.")),
-                    quarter => self.line(&format!("Loading: {} percent.", quarter * 25)),
-                }
-            }
+            AgentEvent::ModelLoading(progress) => self.loading(&progress),
             AgentEvent::ModelReady(info) => {
                 self.context.told.limit = Some(info.context_length);
                 match info.profile {
@@ -326,17 +284,7 @@ impl Speech {
                 self.pulled = None;
                 String::new()
             }
-            AgentEvent::ModelResting { name, why } => {
-                self.loaded = None;
-                let why = match why {
-                    Rest::FirstUse => "it is loaded with your first message",
-                    Rest::Idle(_) => "it was not used for a while; your next message loads it again",
-                    Rest::MemoryShort => "memory is short; your next message loads it again",
-                };
-                let text = format!("The model {name} is not loaded: {why}.");
-                self.model = name;
-                self.line(&text)
-            }
+            AgentEvent::ModelResting { name, why } => self.resting(name, why),
             AgentEvent::Approvals(policy) => {
                 let words = policy_in_words(policy);
                 self.line(&format!("Notice: {words}"))
