@@ -20,7 +20,7 @@ mod setup;
 
 use descant::agent::{
     Agent, AgentCommand, AgentEvent, AgentOptions, ApprovalPolicy, Check, Host, ImageWish, Limits,
-    ModelChoice, ModelLoad, ModelOptions, SandboxLoad, Settled,
+    LoadWish, ModelChoice, ModelLoad, ModelOptions, PullOffer, SandboxLoad, Settled,
 };
 use descant::config::{Asking, CompactSettings};
 use descant::conversation::{Effort, TokenId, Usage};
@@ -136,8 +136,16 @@ impl Host for NoHost {
         Vec::new()
     }
 
-    fn load(&self, _: &str) -> ModelLoad {
+    fn load(&self, _: &str, _: LoadWish) -> ModelLoad {
         panic!("no other model is asked for")
+    }
+
+    fn pull(&self, _: &str) -> BoxFuture<'static, Result<PullOffer, String>> {
+        panic!("no model is downloaded")
+    }
+
+    fn memory_short(&self, _: &str) -> BoxFuture<'static, ()> {
+        std::future::pending().boxed()
     }
 
     fn sandbox(&self, _: ImageWish) -> SandboxLoad {
@@ -222,10 +230,12 @@ async fn measure(data: &std::path::Path, calls: usize) -> f64 {
     let mut handle = Agent::spawn(AgentOptions {
         workspace: Arc::new(workspace),
         journal,
-        model_load: ModelLoad {
+        model_name: "random".into(),
+        model_load: Some(ModelLoad {
             progress: mpsc::channel(1).1,
             outcome: async move { Ok((led, vocabulary)) }.boxed(),
-        },
+        }),
+        unload_after: None,
         sandbox: SandboxLoad {
             progress: mpsc::channel(1).1,
             cancel: CancellationToken::new(),
