@@ -80,8 +80,11 @@ impl Life {
 pub(super) async fn tired(model: &mut Model, life: &mut Life, host: &Arc<dyn Host>) -> Rest {
     let was_here = model.here().is_some();
     let device = match model.wait().await {
-        // The built-in model is a few megabytes.
-        Some(Ok((engine, _))) if engine.info().profile != PromptProfile::Demo => {
+        // The built-in model is a few megabytes, and a server's is not ours to let go.
+        Some(Ok((engine, _)))
+            if engine.info().profile != PromptProfile::Demo
+                && engine.info().protocol.is_none() =>
+        {
             engine.info().device.clone()
         }
         Some(_) | None => return std::future::pending().await,
