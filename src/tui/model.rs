@@ -172,7 +172,8 @@ impl ModelState {
             } => format!("{name} ({protocol})"),
             ModelState::Ready { name, .. }
             | ModelState::Loading { name, .. }
-            | ModelState::Failed { name } => name.clone(),
+            | ModelState::Failed { name }
+            | ModelState::Resting { name } => name.clone(),
         }
     }
 }
