@@ -82,8 +82,7 @@ pub(super) async fn tired(model: &mut Model, life: &mut Life, host: &Arc<dyn Hos
     let device = match model.wait().await {
         // The built-in model is a few megabytes, and a server's is not ours to let go.
         Some(Ok((engine, _)))
-            if engine.info().profile != PromptProfile::Demo
-                && engine.info().protocol.is_none() =>
+            if engine.info().profile != PromptProfile::Demo && engine.info().protocol.is_none() =>
         {
             engine.info().device.clone()
         }

@@ -262,6 +262,8 @@ mod tests {
                 "server",
                 "theme",
                 "context",
+                "engine.load",
+                "engine.unload_after_min",
                 "sampling.repetition_guard",
                 "sandbox.image",
                 "sandbox.allow",
