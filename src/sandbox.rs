@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 mod container;
 mod image;
 mod kernel;
+mod leftovers;
 mod link;
 mod locate;
 mod mounts;

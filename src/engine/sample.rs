@@ -147,8 +147,8 @@ impl Sampler {
 /// because a vocabulary of 200,000 calls to the library's costs a millisecond a token: this the compiler
 /// vectorizes. Range reduction and coefficients are those of Cephes' `expf`.
 fn exp_negative(x: f32) -> f32 {
-    // Above zero is only what the caller leaves out; what is no number becomes the smallest.
-    let clamped = x.max(-NEGLIGIBLE - 1.0).min(0.0);
+    // Above zero is only what the caller leaves out.
+    let clamped = x.clamp(-NEGLIGIBLE - 1.0, 0.0);
     let n = (clamped * std::f32::consts::LOG2_E - 0.5) as i32;
     let n_float = n as f32;
     let r = clamped - n_float * 0.693_359_4 + n_float * 2.121_944_4e-4;

@@ -1,4 +1,4 @@
-//! One container's life: create, attach, start, remove, and the sweep of what dead sessions left.
+//! One container's life: create, attach, start, remove.
 //!
 //! Every step has a time limit of its own, because an engine that hangs must not take the session with it.
 
@@ -11,7 +11,7 @@ use bollard::errors::Error;
 use bollard::models::Mount;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, InspectContainerOptions,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -22,10 +22,7 @@ use super::locate::Engine;
 use super::owner::{OWNER_LABEL, Owner, SESSION_LABEL};
 use super::request::{self, ContainerUser, Mapping};
 use super::shell::Shell;
-use super::{Report, SandboxConfig, SandboxError, view};
-
-/// The sweep, the leftovers of others' crashes, is not worth a longer wait at the start.
-const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
+use super::{Report, SandboxConfig, SandboxError};
 
 /// Awaits one step; an engine that does not answer in time is an engine error like any other.
 pub(super) async fn step<T>(
@@ -49,6 +46,7 @@ pub(super) struct Facts {
     place: String,
     pub(super) image: Image,
     pub(super) user: ContainerUser,
+    podman: bool,
     cpus: f64,
     /// Limits that this engine cannot enforce, and other things that are not there.
     pub(super) missing: Vec<&'static str>,
@@ -88,6 +86,7 @@ impl Facts {
         ];
         Ok(Self {
             engine: engine.name.clone(),
+            podman: engine.podman,
             place: engine.place(),
             image,
             user: request::container_user(mapping, request::host_user(), owner),
@@ -107,6 +106,11 @@ impl Facts {
 
     pub(super) fn report(&self, container: &Container) -> Report {
         let mut missing = self.missing.clone();
+        for limit in container.kernel.without() {
+            if !missing.contains(&limit) {
+                missing.push(limit);
+            }
+        }
         if !container.filtered() {
             missing.push("filter of io_uring (the image's Python has no ctypes, or the processor is another)");
         }
@@ -180,7 +184,15 @@ impl Container {
         ]);
         let mounts = facts.mounts.clone();
         let (image, user) = (&facts.image.id, &facts.user);
-        let body = request::create_request(config, image, user, facts.cpus, labels, mounts);
+        let body = request::create_request(
+            config,
+            image,
+            user,
+            facts.podman,
+            facts.cpus,
+            labels,
+            mounts,
+        );
         let created = step(
             "creating the container",
             config.engine_timeout,
@@ -348,34 +360,5 @@ pub(super) async fn remove(docker: &Docker, id: &str, limit: Duration) {
             }
         }
         Err(error) => tracing::warn!(container = id, %error, "a container could not be removed"),
-    }
-}
-
-/// Removes the containers and volumes of this user's sessions that died without removing theirs. Failing to is no reason not
-/// to start.
-pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner, limit: Duration) {
-    let sweep = async {
-        let filters = HashMap::from([("label".to_owned(), vec![OWNER_LABEL.to_owned()])]);
-        let options = ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&filters)
-            .build();
-        for container in docker.list_containers(Some(options)).await? {
-            let label = container
-                .labels
-                .as_ref()
-                .and_then(|labels| labels.get(OWNER_LABEL));
-            if let (Some(id), Some(label)) = (&container.id, label)
-                && owner.is_left_behind(label)
-            {
-                remove(docker, id, limit).await;
-            }
-        }
-        view::remove_leftovers(docker, owner).await
-    };
-    match timeout(SWEEP_TIMEOUT.min(limit), sweep).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "leftover containers could not be listed"),
-        Err(_elapsed) => tracing::warn!("leftover containers could not be removed in time"),
     }
 }

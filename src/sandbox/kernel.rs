@@ -86,6 +86,11 @@ impl Kernel {
         self.hello.unconfined(network)
     }
 
+    /// The limits that the engine was asked for and that are not there.
+    pub(super) fn without(&self) -> impl Iterator<Item = &'static str> {
+        self.hello.without()
+    }
+
     /// Whether Descant's own filter of system calls is in force.
     pub(super) fn filtered(&self) -> bool {
         self.hello.filtered

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
-    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
+    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType,
+    ResourcesUlimits,
 };
 
 use super::kernel::SUPERVISOR;
@@ -15,6 +16,9 @@ use super::{EngineLocator, SandboxConfig, SandboxError};
 
 /// Where the repository, or the view of it, is inside the container.
 pub const WORKSPACE: &str = "/workspace";
+
+/// What [`empty_folder`] is in words.
+const COVER: &str = "ro,noexec,nosuid,nodev,size=4096,mode=555,notmpcopyup";
 
 /// Who the container's processes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,16 +151,32 @@ pub(super) fn read_only_mount(source: &Path, target: &str) -> Mount {
     }
 }
 
+/// An empty folder that nobody can write to.
+pub(in crate::sandbox) fn empty_folder(target: String) -> Mount {
+    Mount {
+        typ: Some(MountType::TMPFS),
+        target: Some(target),
+        read_only: Some(true),
+        tmpfs_options: Some(MountTmpfsOptions {
+            size_bytes: Some(4096),
+            mode: Some(0o555),
+            ..MountTmpfsOptions::default()
+        }),
+        ..Mount::default()
+    }
+}
+
 /// The request for one container. `image` is the id the image's name stood for when the session began, so that a tag
 /// moved meanwhile changes nothing; `cpus` what the engine can give of what the configuration asks; `mounts` the view
-/// of the work tree, or [`read_only_mount`] of it, and what the user named beside it.
+/// of the work tree, or [`read_only_mount`] of it, and what the user named beside it. `podman`: the engine is Podman.
 pub fn create_request(
     config: &SandboxConfig,
     image: &str,
     user: &ContainerUser,
+    podman: bool,
     cpus: f64,
     labels: HashMap<String, String>,
-    mounts: Vec<Mount>,
+    mut mounts: Vec<Mount>,
 ) -> ContainerCreateBody {
     let memory = i64::try_from(config.memory).unwrap_or(i64::MAX);
     let ulimit = |name: &str, most: i64| ResourcesUlimits {
@@ -170,8 +190,23 @@ pub fn create_request(
             .map(|word| (*word).to_owned())
             .collect::<Vec<_>>()
     };
-    let tmpfs =
-        |bytes: u64| format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes=16384,mode=1777");
+    // Podman refuses a number of inodes; there they count against the memory limit alone.
+    let inodes = if podman { "" } else { ",nr_inodes=16384" };
+    let tmpfs = |bytes: u64| format!("rw,noexec,nosuid,nodev,size={bytes}{inodes},mode=1777");
+    // Parts of the memory limit, which counts them: full, they leave the kernel room to run.
+    let mut in_memory = HashMap::from([
+        ("/tmp".to_owned(), tmpfs(config.memory / 16)),
+        ("/mnt/data".to_owned(), tmpfs(config.memory / 4)),
+    ]);
+    if podman {
+        // Beside a read-only root it makes these two by itself, without a limit and executable.
+        let run = "rw,noexec,nosuid,nodev,size=65536,mode=755".to_owned();
+        in_memory.insert("/run".to_owned(), run);
+        in_memory.insert("/var/tmp".to_owned(), tmpfs(config.memory / 16));
+        // What a cover hides would be copied into it: Podman's default, that a mount's options cannot switch off.
+        let covers = mounts.extract_if(.., |mount| mount.typ == Some(MountType::TMPFS));
+        in_memory.extend(covers.filter_map(|cover| Some((cover.target?, COVER.to_owned()))));
+    }
     ContainerCreateBody {
         image: Some(image.to_owned()),
         // -I: neither the image's environment nor the folder it starts in changes what the supervisor imports.
@@ -207,11 +242,7 @@ pub fn create_request(
             // The engine's default seccomp profile stays in force because none is named here.
             security_opt: Some(strings(&["no-new-privileges"])),
             readonly_rootfs: Some(true),
-            tmpfs: Some(HashMap::from([
-                // Parts of the memory limit, which counts them: full, they leave the kernel room to run.
-                ("/tmp".to_owned(), tmpfs(config.memory / 16)),
-                ("/mnt/data".to_owned(), tmpfs(config.memory / 4)),
-            ])),
+            tmpfs: Some(in_memory),
             shm_size: Some(16 << 20),
             mounts: Some(mounts),
             memory: Some(memory),

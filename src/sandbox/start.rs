@@ -11,8 +11,9 @@ use bollard::errors::Error;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::container::{Container, Facts, remove_leftovers};
+use super::container::{Container, Facts};
 use super::image::ImageProgress;
+use super::leftovers;
 use super::locate::{self, Engine};
 use super::owner::Owner;
 use super::request;
@@ -41,7 +42,7 @@ impl Sandbox {
         let engine = locate::connect(&config.engine, config.engine_timeout).await?;
         request::check_workspace(&config.workspace, &config.engine, &engine.socket)?;
         let ((), facts) = tokio::join!(
-            remove_leftovers(&engine.docker, &owner, config.engine_timeout),
+            leftovers::remove(&engine, &owner, config.engine_timeout),
             Facts::gather(&engine, &config, &mut progress, cancel),
         );
         let mut facts = facts?;
@@ -112,15 +113,16 @@ impl Starter<'_> {
         let copied = match (&why, self.config.view) {
             (Some(why), ViewChoice::Overlay) => Err(why.clone()),
             _ => {
-                let copied = self.view(tree, ViewWay::Copy).await;
+                let copied = match self.view(tree, ViewWay::Copy).await {
+                    Ok(view) => self.with(view, tree).await?,
+                    Err(error) => Err(error),
+                };
                 copied.map_err(|error| error.to_string())
             }
         };
         match copied {
-            Ok(mut view) => {
+            Ok((container, mut view)) => {
                 view.why = why;
-                self.facts.mounts.extend(view.mounts());
-                let container = self.container().await?;
                 Ok((container, Ok(view)))
             }
             // Rather none of it than also what is to be hidden.
@@ -143,7 +145,7 @@ impl Starter<'_> {
         Ok(())
     }
 
-    /// A container with an overlay. The inner error: it does not work here.
+    /// A container with a view that it was seen to read. The inner error: it does not work here.
     async fn with(
         &mut self,
         view: View,
@@ -187,6 +189,7 @@ impl Starter<'_> {
             image: &facts.image.id,
             user: &facts.user.user,
             local: engine.socket.is_some(),
+            podman: engine.podman,
             tree_owner: request::owner_of(&config.workspace),
             limit: config.engine_timeout,
             room: config.disk,

@@ -13,6 +13,10 @@ fn config() -> SandboxConfig {
 }
 
 fn request(config: &SandboxConfig, cpus: f64) -> Value {
+    request_to(false, config, cpus)
+}
+
+fn request_to(podman: bool, config: &SandboxConfig, cpus: f64) -> Value {
     let user = container_user(Mapping::Same, (1000, 1001), None);
     let labels = HashMap::from([("dev.descant.owner".to_owned(), "somebody".to_owned())]);
     let mounts = vec![request::read_only_mount(&config.workspace, WORKSPACE)];
@@ -20,6 +24,7 @@ fn request(config: &SandboxConfig, cpus: f64) -> Value {
         config,
         "sha256:abc",
         &user,
+        podman,
         cpus,
         labels,
         mounts,
@@ -116,6 +121,33 @@ fn places(value: &Value, at: String) -> Vec<String> {
             .collect(),
         _ => vec![at],
     }
+}
+
+#[test]
+fn podman_is_asked_for_what_it_takes_and_the_rest_is_the_same() {
+    let mut expected = golden();
+    expected["HostConfig"]["Tmpfs"] = json!({
+        "/tmp": "rw,noexec,nosuid,nodev,size=67108864,mode=1777",
+        "/mnt/data": "rw,noexec,nosuid,nodev,size=268435456,mode=1777",
+        "/run": "rw,noexec,nosuid,nodev,size=65536,mode=755",
+        "/var/tmp": "rw,noexec,nosuid,nodev,size=67108864,mode=1777",
+    });
+    assert_eq!(request_to(true, &config(), 8.0), expected);
+}
+
+/// By itself Podman would copy what is to be hidden into what hides it.
+#[test]
+fn a_cover_stays_empty_on_podman() {
+    let user = container_user(Mapping::Same, (1000, 1001), None);
+    let mounts = vec![request::empty_folder("/workspace/secrets".to_owned())];
+    let host = create_request(&config(), "x", &user, true, 1.0, HashMap::new(), mounts);
+    let host = host.host_config.unwrap();
+    assert!(host.mounts.unwrap().is_empty());
+    let cover = &host.tmpfs.unwrap()["/workspace/secrets"];
+    assert!(
+        cover.starts_with("ro,") && cover.ends_with(",notmpcopyup"),
+        "{cover}"
+    );
 }
 
 #[test]

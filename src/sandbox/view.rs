@@ -22,13 +22,14 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
-use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
+use bollard::query_parameters::RemoveVolumeOptionsBuilder;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::container::step;
 use super::kernel::Kernel;
 use super::owner::{OWNER_LABEL, Owner};
+use super::request::empty_folder;
 use super::{SandboxError, WORKSPACE};
 pub(super) use cover::covers;
 
@@ -110,6 +111,7 @@ pub(super) struct Maker<'a> {
     pub(super) user: &'a str,
     /// Whether the engine is on this machine, as far as its address says.
     pub(super) local: bool,
+    pub(super) podman: bool,
     /// Of the work tree's folder, if this system has such.
     pub(super) tree_owner: Option<(u32, u32)>,
     pub(super) limit: Duration,
@@ -167,7 +169,7 @@ impl View {
             // It is there, and the container's user may not read it.
             Err(EACCES) => Ok(()),
             Ok(_) | Err(_) => Err(SandboxError::View {
-                reason: format!("{path} could not be read through an overlay of the engine's"),
+                reason: format!("{path} could not be read through what the engine made of it"),
             }),
         }
     }
@@ -225,7 +227,7 @@ impl View {
     /// What the session's container mounts. `.git` is an empty folder that nobody can write to.
     pub(super) fn mounts(&self) -> Vec<Mount> {
         let view = volume_mount(&self.named("-view"), WORKSPACE, false);
-        let git = cover::empty_folder(format!("{WORKSPACE}/.git"));
+        let git = empty_folder(format!("{WORKSPACE}/.git"));
         let upper = self
             .upper()
             .map(|upper| volume_mount(&self.named("-upper"), upper, true));
@@ -281,6 +283,9 @@ async fn overlay(maker: &Maker<'_>, tree: &Arc<dyn WorkTree>) -> Result<View, Sa
     if !maker.local {
         return unfit("the engine is not on this machine");
     }
+    if maker.podman {
+        return unfit("Podman cannot hide files in an overlay");
+    }
     let root = tree.root().to_string_lossy().into_owned();
     // The mount's options are one text in which these separate and escape.
     if root.contains([',', ':', '\\', '"', '\u{fffd}']) {
@@ -301,7 +306,7 @@ async fn overlay(maker: &Maker<'_>, tree: &Arc<dyn WorkTree>) -> Result<View, Sa
         let (root, user) = (tree.root().to_owned(), ids(maker.user));
         move |out: &mut archive::Out| archive::layers(out, &root, &hidden, user)
     };
-    stage::fill(maker, &view, &places, layers).await?;
+    stage::fill(maker, &view, &places, "", layers).await?;
     let lower = format!("{rest}/hide:{root}");
     let options = format!(
         "lowerdir={lower},upperdir={upper},workdir={rest}/work,nosuid,nodev,redirect_dir=off,index=off,metacopy=off,xino=off"
@@ -333,11 +338,18 @@ async fn copy(maker: &Maker<'_>, tree: &Arc<dyn WorkTree>) -> Result<View, Sandb
     }
     let view = View::new(maker, ViewWay::Copy);
     view.volume(maker, "view", None).await?;
+    let (below, within) = if maker.podman {
+        ("view", ".")
+    } else {
+        ("", "view")
+    };
     let files = {
         let (tree, user) = (Arc::clone(tree), ids(maker.user));
-        move |out: &mut archive::Out| archive::copy(out, tree.as_ref(), &entries, user)
+        move |out: &mut archive::Out| {
+            archive::copy(out, Path::new(within), tree.as_ref(), &entries, user)
+        }
     };
-    stage::fill(maker, &view, &[("view", "-view")], files).await?;
+    stage::fill(maker, &view, &[("view", "-view")], below, files).await?;
     Ok(view)
 }
 
@@ -361,7 +373,7 @@ fn ids(user: &str) -> (u64, u64) {
     (uid.parse().unwrap_or(65534), gid.parse().unwrap_or(65534))
 }
 
-async fn remove_volumes(docker: &Docker, volumes: &[String], limit: Duration) {
+pub(super) async fn remove_volumes(docker: &Docker, volumes: &[String], limit: Duration) {
     for name in volumes {
         for attempt in 0..REMOVE_TRIES {
             let options = RemoveVolumeOptionsBuilder::default().build();
@@ -389,29 +401,4 @@ async fn remove_volumes(docker: &Docker, volumes: &[String], limit: Duration) {
             }
         }
     }
-}
-
-/// Removes the volumes of this user's sessions that died without removing theirs; their containers are gone.
-pub(super) async fn remove_leftovers(docker: &Docker, owner: &Owner) -> Result<(), Error> {
-    let filters = HashMap::from([("label".to_owned(), vec![OWNER_LABEL.to_owned()])]);
-    let options = ListVolumesOptionsBuilder::default()
-        .filters(&filters)
-        .build();
-    let found = docker.list_volumes(Some(options)).await?;
-    let left: Vec<String> = found
-        .volumes
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|volume| {
-            let label = volume.labels.get(OWNER_LABEL);
-            label.is_some_and(|label| owner.is_left_behind(label))
-        })
-        .map(|volume| volume.name)
-        .collect();
-    // The view is made last and holds the others mounted.
-    let (views, layers): (Vec<_>, Vec<_>) =
-        left.into_iter().partition(|name| name.ends_with("-view"));
-    let all: Vec<String> = views.into_iter().chain(layers).collect();
-    remove_volumes(docker, &all, Duration::from_secs(5)).await;
-    Ok(())
 }

@@ -58,7 +58,15 @@ async fn containers_of(docker: &Docker, pid: u32) -> Vec<String> {
         .all(true)
         .filters(&labelled())
         .build();
-    let all = docker.list_containers(Some(options)).await.unwrap();
+    let begin = Instant::now();
+    let all = loop {
+        match docker.list_containers(Some(options.clone())).await {
+            Ok(all) => break all,
+            // Podman has a state on the way out that bollard does not know.
+            Err(error) => assert!(begin.elapsed() < Duration::from_secs(60), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     let label = |one: &ContainerSummary| one.labels.as_ref()?.get(OWNER).cloned();
     all.into_iter()
         .filter(|one| is_of(label(one).as_ref(), pid))

@@ -50,6 +50,10 @@ impl Session {
         self.repository.path()
     }
 
+    pub fn is_podman(&self) -> bool {
+        self.sandbox.report().engine.starts_with("podman")
+    }
+
     pub async fn run(&self, code: &str) -> CellResult {
         let mut streamed = String::new();
         let result = self

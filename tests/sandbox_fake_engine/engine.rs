@@ -154,7 +154,7 @@ pub const WELL: Behaviour = Behaviour {
     kernel: Kernel::Well,
     api: "1.41",
     image: true,
-    hello: r#"H{"python": "3.11.2", "filtered": true, "capabilities": 0, "no_new_privileges": true, "seccomp": true, "read_only": true, "interfaces": []}"#,
+    hello: r#"H{"python": "3.11.2", "filtered": true, "capabilities": 0, "no_new_privileges": true, "seccomp": true, "read_only": true, "interfaces": [], "unlimited": ["memory"]}"#,
     registry: "sha256:3333333333333333",
     holds: &["someone/python:3"],
     overlay: Overlay::Works,

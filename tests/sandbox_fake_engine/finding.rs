@@ -73,7 +73,7 @@ async fn a_rootless_engine_comes_before_the_machines() {
     let sandbox = Sandbox::start(config).await.unwrap();
     assert_eq!(
         sandbox.description(),
-        "docker 20.10, python 3.11.2 (python:3.13-slim)"
+        "docker 20.10, python 3.11.2 (python:3.13-slim), no memory limit"
     );
     assert_eq!(well.asked("POST /containers/create"), 1);
 }

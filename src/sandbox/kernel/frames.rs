@@ -50,9 +50,23 @@ pub(super) struct Hello {
     pub(super) read_only: bool,
     /// Those that are up, without its own loop.
     pub(super) interfaces: Vec<String>,
+    /// Of `memory`, `process` and `CPU`, what has no limit.
+    pub(super) unlimited: Vec<String>,
 }
 
 impl Hello {
+    /// The limits that are not there, by their names in [`super::super::Report::missing`].
+    pub(super) fn without(&self) -> impl Iterator<Item = &'static str> {
+        self.unlimited
+            .iter()
+            .filter_map(|what| match what.as_str() {
+                "memory" => Some("memory limit"),
+                "process" => Some("process limit"),
+                "CPU" => Some("CPU limit"),
+                _ => None,
+            })
+    }
+
     /// What was asked for and is not so.
     pub(super) fn unconfined(&self, network: bool) -> Option<String> {
         if self.capabilities != 0 {
@@ -167,7 +181,7 @@ mod tests {
     use proptest::prelude::*;
 
     const HELLO: &[u8] = br#"{"python": "3.13.1", "filtered": true, "capabilities": 0, "no_new_privileges": true, "seccomp": true,
-        "read_only": true, "interfaces": []}"#;
+        "read_only": true, "interfaces": [], "unlimited": []}"#;
 
     fn hello() -> Hello {
         Hello {
@@ -178,6 +192,7 @@ mod tests {
             seccomp: true,
             read_only: true,
             interfaces: Vec::new(),
+            unlimited: Vec::new(),
         }
     }
 

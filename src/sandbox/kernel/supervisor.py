@@ -32,7 +32,36 @@ def confinement():
         "seccomp": status.get("Seccomp") == "2",
         "read_only": os.statvfs("/").f_flag & os.ST_RDONLY != 0,
         "interfaces": up,
+        "unlimited": unlimited(),
     }
+
+
+# What is limited, and the files that say so: of the first generation of control groups, and of the second.
+LIMITS = [
+    ("memory", "memory/memory.limit_in_bytes", "memory.max"),
+    ("process", "pids/pids.max", "pids.max"),
+    ("CPU", "cpu/cpu.cfs_quota_us", "cpu.max"),
+]
+
+
+def unlimited():
+    """What is without the limit that was asked for: an engine may say that it has them and set none. What the kernel does
+    not tell is left out."""
+    groups, found = "/sys/fs/cgroup/", []
+    for name, first, second in LIMITS:
+        path = groups + (second if os.path.exists(groups + "cgroup.controllers") else first)
+        if not os.path.isdir(os.path.dirname(path)):
+            continue
+        try:
+            with open(path) as said:
+                value = said.read().split()[0]
+            if value in ("max", "-1") or int(value) >= 1 << 60:
+                found.append(name)
+        except FileNotFoundError:
+            found.append(name)  # The root of all groups has no limits.
+        except (OSError, ValueError, IndexError):
+            continue
+    return found
 
 
 def interface_is_up(name):

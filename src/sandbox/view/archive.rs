@@ -139,14 +139,14 @@ fn attributes(path: &Path) -> (u32, u64) {
     }
 }
 
-/// The visible work tree below `view`. A file that went away meanwhile is left out.
+/// The visible work tree, in the folder `view`. A file that went away meanwhile is left out.
 pub(super) fn copy(
     out: &mut Out,
+    view: &Path,
     tree: &dyn WorkTree,
     entries: &[TreeEntry],
     user: (u64, u64),
 ) -> io::Result<()> {
-    let view = Path::new("view");
     let (mode, modified) = attributes(tree.root());
     let root = (EntryType::Directory, mode | 0o700, modified);
     append(out, view, root, user, &[])?;
@@ -232,6 +232,57 @@ mod tests {
             ("rest/hide/a/target", whiteout),
         ];
         assert_eq!(found, expected.map(|(path, kind)| (path.to_owned(), kind)));
+    }
+
+    struct OneFile(tempfile::TempDir);
+
+    impl WorkTree for OneFile {
+        fn root(&self) -> &Path {
+            self.0.path()
+        }
+        fn hidden(&self) -> io::Result<Vec<PathBuf>> {
+            Ok(Vec::new())
+        }
+        fn visible(&self) -> io::Result<Vec<TreeEntry>> {
+            Ok(Vec::new())
+        }
+        fn sample(&self, _limit: u64) -> io::Result<Option<String>> {
+            Ok(None)
+        }
+        fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
+            Ok(b"text".to_vec())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_names_its_own_folder_first_for_its_owner() {
+        for (within, folder, file) in [("view", "view", "view/a"), (".", ".", "a")] {
+            let entry = TreeEntry {
+                path: "a".to_owned(),
+                kind: TreeKind::File { len: 4 },
+                mode: 0o644,
+                modified: 7,
+            };
+            let tree = OneFile(tempfile::tempdir().unwrap());
+            let (bytes, outcome) = written(move |out| {
+                copy(
+                    out,
+                    Path::new(within),
+                    &tree,
+                    std::slice::from_ref(&entry),
+                    (7, 8),
+                )
+            })
+            .await;
+            outcome.unwrap();
+            let mut archive = tar::Archive::new(bytes.as_slice());
+            let found: Vec<PathBuf> = archive
+                .entries()
+                .unwrap()
+                .map(|entry| entry.unwrap().path().unwrap().into_owned())
+                .collect();
+            assert_eq!(found, [folder, file].map(PathBuf::from));
+        }
     }
 
     #[tokio::test]

@@ -3,29 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bollard::models::{Mount, MountTmpfsOptions, MountType};
+use bollard::models::Mount;
 
-use super::super::request::read_only_mount;
+use super::super::request::{empty_folder, read_only_mount};
 use super::super::{SandboxError, WORKSPACE};
 use super::{WorkTree, on_disk};
 
 /// More mounts than this would make every start slow, and engines have limits of their own.
 const MOST: usize = 200;
-
-/// An empty folder that nobody can write to.
-pub(in crate::sandbox) fn empty_folder(target: String) -> Mount {
-    Mount {
-        typ: Some(MountType::TMPFS),
-        target: Some(target),
-        read_only: Some(true),
-        tmpfs_options: Some(MountTmpfsOptions {
-            size_bytes: Some(4096),
-            mode: Some(0o555),
-            ..MountTmpfsOptions::default()
-        }),
-        ..Mount::default()
-    }
-}
 
 /// One for each hidden path: an empty folder, or `/dev/null` over what is none. A symbolic link stays: what it leads to is
 /// hidden by itself, or not there.

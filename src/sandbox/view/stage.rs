@@ -18,12 +18,16 @@ const STAGE: &str = "/descant";
 /// A copy of a large tree over a slow connection.
 const COPY_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Fills volumes through a container that never runs. An archive sets the owner of what it names: that is why the
-/// volumes are mounted one below the folder it is unpacked in. It is removed meanwhile; [`View::remove`] waits for that.
+/// Fills volumes through a container that never runs; `below` is the place of the one that the archive is unpacked in, if it
+/// is not the folder above all of them. It is removed meanwhile; [`View::remove`] waits for that.
+///
+/// Docker sets the owner of what an archive names, but not that of the folder it is unpacked in: there that has to be the
+/// one above. Podman finds a volume only where the archive is unpacked right in it.
 pub(super) async fn fill(
     maker: &Maker<'_>,
     view: &View,
     places: &[(&str, &str)],
+    below: &str,
     fill: impl FnOnce(&mut archive::Out) -> io::Result<()> + Send + 'static,
 ) -> Result<(), SandboxError> {
     let mounts = places
@@ -32,7 +36,7 @@ pub(super) async fn fill(
     let made = container(maker, mounts.collect()).await?;
     let (stream, outcome) = archive::stream(fill);
     let options = UploadToContainerOptionsBuilder::default()
-        .path(STAGE)
+        .path(&format!("{STAGE}/{below}"))
         .build();
     let upload = maker.docker.upload_to_container(
         made.id(),
