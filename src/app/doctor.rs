@@ -176,7 +176,7 @@ fn engine(report: &Report) -> Check {
         missing => bad(
             "engine",
             format!("{}: no {}", report.engine, missing.join(", no ")),
-            "this limit is not enforced here; docs/sandbox.md says what that means",
+            "not enforced here; docs/sandbox.md says what that means",
         ),
     }
 }
