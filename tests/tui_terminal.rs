@@ -568,7 +568,7 @@ fn a_copy_is_sent_to_the_terminal_and_in_tmux_through_it() {
     bare.wait_for_bytes(COPIED);
     bare.wait_for("sent to the terminal's clipboard (OSC 52)");
     assert!(!bare.raw().contains("\x1bPtmux;"));
-    let mut tmux = Session::with("answer", &[("TMUX", "/tmp/tmux-0/default,1,0")]);
+    let mut tmux = Session::with("answer", &[("TMUX", "/nowhere/tmux,1,0")]);
     tmux.copy_a_notice();
     tmux.wait_for_bytes(&format!(
         "{COPIED}\x1bPtmux;{}\x1b\\",

@@ -2,6 +2,7 @@
 
 use crate::stand_in::{Fault, REPO};
 use crate::{Rig, names};
+use std::collections::BTreeSet;
 use std::process::{Command, Output, Stdio};
 
 fn descant(rig: &Rig, args: &[&str]) -> Command {
@@ -80,13 +81,17 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
         "{}",
         said(&output)
     );
-    let large = rig
-        .hub
-        .asked()
-        .into_iter()
-        .filter(|a| a.cdn && a.path.contains("00001-of"))
-        .count();
-    assert_eq!(large, 1, "only the range that was in flight comes again");
+    let asked = rig.hub.asked();
+    let of_large = asked
+        .iter()
+        .filter(|asked| asked.cdn && asked.path.contains("00001-of"));
+    // It may be asked for twice: a busy machine loses a connection now and then.
+    let ranges: BTreeSet<_> = of_large.map(|asked| &asked.range).collect();
+    assert_eq!(
+        ranges.len(),
+        1,
+        "only the range that was in flight comes again: {asked:?}"
+    );
     rig.check(&rig.repo().join("snapshots").join(crate::stand_in::COMMIT));
     assert!(
         !said(&output).contains("hf_secret") && !said(&output).contains("signature"),

@@ -69,6 +69,10 @@ async fn where_the_overlay_alone_was_asked_for_there_is_no_workspace_without_it(
     let bench = start(&engine, ViewChoice::Overlay).await;
     let sandbox = bench.sandbox();
     assert!(sandbox.view().unwrap_err().contains("failed to mount"));
-    assert!(sandbox.description().ends_with("no /workspace, no memory limit"));
+    assert!(
+        sandbox
+            .description()
+            .ends_with("no /workspace, no memory limit")
+    );
     assert_eq!(run(sandbox).await.unwrap().output, "before\n");
 }
