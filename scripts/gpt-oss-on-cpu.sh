@@ -39,5 +39,6 @@ git ls-files -z --cached --others --exclude-standard | tar --null --create --fil
 scripts/random-gpt-oss.py --shape tiny "$WORK/tiny"
 cd "$WORK/checkout"
 export DESCANT_TINY_GPT_OSS=$WORK/tiny
+# Descant itself is compiled as for the tests, without optimisation.
 cargo test --release --features gpt-oss-on-cpu --config "patch.crates-io.mistralrs-quant.path='$WORK/mistralrs-quant'" \
-    --test gpt_oss_cpu "$@"
+    --config profile.release.package.descant.opt-level=0 --test gpt_oss_cpu "$@"
