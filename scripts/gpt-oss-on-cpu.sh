@@ -24,17 +24,23 @@ version=$(sed -n '/^name = "mistralrs-quant"$/{n;s/version = "\(.*\)"/\1/p}' Car
 source=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -maxdepth 2 -type d -name "mistralrs-quant-$version" | head -n 1)
 [ -n "$source" ] || die "mistralrs-quant $version is not in cargo's registry"
 
-say "changing one line of mistralrs-quant $version"
-rm -rf "$WORK"
-mkdir -p "$WORK/checkout"
-cp -r "$source" "$WORK/mistralrs-quant"
-changed=$WORK/mistralrs-quant/src/mxfp4/mod.rs
-# The last line of the function that says which devices will do.
-sed -i '/fn device_supported(/,/^    }/s/^        false$/        true/' "$changed"
-lines=$(diff "$source/src/mxfp4/mod.rs" "$changed" | grep -c '^>' || true)
-[ "$lines" = 1 ] || die "expected to change one line of $changed and changed $lines; mistral.rs has moved on"
+# Made once a version: cargo compiles anew what is copied anew.
+changed=$WORK/mistralrs-quant
+if [ "$(cat "$WORK/version" 2>/dev/null)" != "$version" ]; then
+    say "changing one line of mistralrs-quant $version"
+    rm -rf "$WORK"
+    mkdir -p "$WORK"
+    cp -r "$source" "$changed"
+    # The last line of the function that says which devices will do.
+    sed -i '/fn device_supported(/,/^    }/s/^        false$/        true/' "$changed/src/mxfp4/mod.rs"
+    lines=$(diff -r "$source" "$changed" | grep -c '^>' || true)
+    [ "$lines" = 1 ] || die "expected to change one line of $changed and changed $lines; mistral.rs has moved on"
+    printf '%s\n' "$version" >"$WORK/version"
+fi
 
 # The lock file of such a build is another one, so it happens in a copy. What git would not track stays out.
+rm -rf "$WORK/checkout" "$WORK/tiny"
+mkdir "$WORK/checkout"
 git ls-files -z --cached --others --exclude-standard | tar --null --create --files-from=- | tar --extract --directory "$WORK/checkout"
 scripts/random-gpt-oss.py --shape tiny "$WORK/tiny"
 cd "$WORK/checkout"

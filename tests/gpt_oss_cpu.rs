@@ -38,6 +38,8 @@ impl Setup {
         let places = ModelPlaces {
             models_dir: self.home.path().join("models"),
             hub_cache: None,
+            lm_studio: Vec::new(),
+            servers: Default::default(),
             current_dir: self.home.path().to_owned(),
             home_dir: None,
         };
