@@ -3,8 +3,8 @@
 //! Two ways. **Overlay**: Docker's local volume driver mounts an overlay of the work tree (below, never written), a
 //! layer of whiteouts that hides what is not to be seen, and an upper layer in a volume of the engine's. **Copy**: a
 //! volume into which the work tree is streamed, for engines that see none of this machine's files or cannot mount
-//! an overlay. Which one works is found out by trying: the overlay counts once the session's container runs and a file
-//! could be read through it.
+//! an overlay. Which one works is found out by trying: either counts once the session's container runs and a file could
+//! be read through it.
 //!
 //! The one thing to know: the kernel does not say what an overlay shows of files that change below it. So nobody may
 //! rely on that: what changed in the work tree is written into the view before the next command (`tools::view`).
