@@ -51,7 +51,19 @@ impl Search<'_> {
                 let twin = self.hunks.get(*twin);
                 twin.is_some_and(|twin| twins::are_alike(patch, twin, stage, variant))
             };
-            if twins.len() == found.len() && twins.iter().all(alike) {
+            // The places are free for this hunk's changes; a twin with the same old lines may change more of them.
+            let free = |(twin, start): (&usize, &usize)| {
+                let core = self
+                    .hunks
+                    .get(*twin)
+                    .map_or(0..0, |twin| core_of(&variant.lines(twin)));
+                let core = start + core.start..start + core.end;
+                self.placed.taken(&core).is_none()
+            };
+            if twins.len() == found.len()
+                && twins.iter().all(alike)
+                && twins.iter().zip(&found).all(free)
+            {
                 return Ok(twins.into_iter().zip(found).collect());
             }
         }

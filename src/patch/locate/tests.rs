@@ -61,6 +61,22 @@ fn overlapping_twins_are_a_doubt() {
     );
 }
 
+/// Found by fuzzing: the first `a` that is free for the one twin's new line is removed by the hunk above.
+#[test]
+fn a_twin_that_changes_more_does_not_go_into_another_hunks_change() {
+    let file = ["d", "b", "a ", "a ", "a ", "a ", "c"];
+    let body = hunks("@@\n-a \n a\n-a \n-c\n@@\n+n\n a \n@@\n+n\n-a \n");
+    let error = locate(&file, &body).unwrap_err();
+    assert_eq!(
+        error,
+        LocateError::Ambiguous {
+            hunk: 1,
+            lines: vec![3, 4],
+            header: None
+        }
+    );
+}
+
 #[test]
 fn two_twins_and_three_places_are_a_doubt() {
     let file = lines("x\nm\nx\nm\nx\n");
