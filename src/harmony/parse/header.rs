@@ -134,11 +134,24 @@ impl RawHeader {
 
     /// Whether the text so far shows that `<|message|>` was forgotten.
     pub(super) fn is_hopeless(&self) -> bool {
+        // What becomes text is whole characters.
+        if self.ends_in_half_a_character() {
+            return false;
+        }
         if self.len > LONGEST_HEADER || self.parts.len() > MOST_PARTS {
             return true;
         }
         // Nearly all headers are read once, when they close; only a word past the channel can decide.
         self.read(Closed::No).decided
+    }
+
+    fn ends_in_half_a_character(&self) -> bool {
+        let text = self.parts.last().map_or(&[][..], |(_, text)| text);
+        let last = text.utf8_chunks().last();
+        last.is_some_and(|chunk| {
+            let half = std::str::from_utf8(chunk.invalid());
+            half.is_err_and(|error| error.error_len().is_none())
+        })
     }
 
     pub(super) fn read(&self, closed: Closed) -> Reading {

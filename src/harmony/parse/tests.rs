@@ -488,3 +488,18 @@ fn endless_repetition_stays_linear() {
         parse(&tokens);
     }
 }
+
+/// Without a header the first character may come in pieces: it was once read before it was whole.
+#[test]
+fn text_without_a_header_may_begin_with_a_character_of_several_tokens() {
+    for text in ["🦀 crab", "\u{10FFFF}", "漢字, then words", "a𓂀"] {
+        let mut bytes = Vec::new();
+        for byte in text.bytes() {
+            bytes.extend(vocabulary().token_of(&[byte]));
+        }
+        assert_eq!(bytes.len(), text.len());
+        let parsed = parse(&bytes);
+        assert_eq!(parsed.messages.len(), 1, "{text}");
+        assert_eq!(parsed.messages[0].text, text);
+    }
+}
