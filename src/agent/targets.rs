@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 /// A larger file is not held to its lines: it is read while the model waits.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// The files that the tools list, read when the model names one.
+/// The files that the tools list, read when the model names one. Ignored ones are not among them: a model that is
+/// held to a file's lines would say what is in it.
 #[derive(Debug)]
 pub(super) struct WorkTree {
     pub(super) workspace: Arc<Workspace>,

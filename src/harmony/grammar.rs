@@ -22,12 +22,13 @@ use std::sync::Arc;
 /// The tool whose argument is a patch.
 const APPLY_PATCH: &str = "apply_patch";
 
-/// The files that a patch may name. Asked on the engine's thread while it samples: answers must come from memory
-/// or from one small file.
+/// The files that a patch may name.
 pub trait PatchTargets: Send + Sync + std::fmt::Debug {
     /// The paths of the files that can be updated or deleted, as a patch names them; `None`: not known, so any.
+    /// Asked on a thread of its own when a patch begins.
     fn paths(&self) -> Option<Vec<String>>;
     /// The lines of one of them as a patch quotes them, without their ends; `None` if it cannot be edited as text.
+    /// Asked on the engine's thread while it samples: the answer must come from memory or from one small file.
     fn lines(&self, path: &str) -> Option<Vec<String>>;
 }
 

@@ -14,8 +14,9 @@ use line::{Line, Step};
 use llguidance::toktrie::{Recognizer, SimpleVob, TokTrie};
 use place::Place;
 use rustc_hash::FxHashMap;
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use target::Target;
 
 /// A file with more lines than this is not indexed: its hunks are free, and the locator finds them or says so.
@@ -24,15 +25,34 @@ const MOST_LINES: usize = 200_000;
 /// What a patch is checked against: the files, read when they are named.
 struct Files {
     source: Option<Arc<dyn PatchTargets>>,
-    /// Sorted; `None` where nothing is known of the files, so that any path may be named.
-    paths: Option<Arc<[Arc<str>]>>,
+    /// Lists them while the model writes the patch's first line.
+    listing: Cell<Option<JoinHandle<Option<Vec<String>>>>>,
+    paths: OnceCell<Option<Arc<[Arc<str>]>>>,
     /// `None`: its lines are free.
     opened: RefCell<FxHashMap<Arc<str>, Option<Arc<Target>>>>,
 }
 
 impl Files {
     fn new(source: Option<&Arc<dyn PatchTargets>>) -> Files {
-        let paths = source.and_then(|source| source.paths()).map(|paths| {
+        let listing = source.and_then(|source| {
+            let source = Arc::clone(source);
+            std::thread::Builder::new()
+                .name("patch-targets".to_owned())
+                .spawn(move || source.paths())
+                .ok()
+        });
+        Files {
+            source: source.map(Arc::clone),
+            listing: Cell::new(listing),
+            paths: OnceCell::new(),
+            opened: RefCell::default(),
+        }
+    }
+
+    /// Sorted; `None` where nothing is known of the files, so that any path may be named.
+    fn paths(&self) -> Option<Arc<[Arc<str>]>> {
+        let listed = || {
+            let paths = self.listing.take()?.join().ok().flatten()?;
             let mut paths: Vec<Arc<str>> = paths
                 .into_iter()
                 .filter(|path| can_be_named(path))
@@ -40,13 +60,9 @@ impl Files {
                 .collect();
             paths.sort_unstable();
             paths.dedup();
-            paths.into()
-        });
-        Files {
-            source: source.map(Arc::clone),
-            paths,
-            opened: RefCell::default(),
-        }
+            Some(paths.into())
+        };
+        self.paths.get_or_init(listed).clone()
     }
 
     fn open(&self, path: &Arc<str>) -> Option<Arc<Target>> {

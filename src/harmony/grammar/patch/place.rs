@@ -76,10 +76,11 @@ pub(super) struct Hunk {
 
 impl Named {
     fn new(files: &Files) -> Named {
+        let paths = files.paths();
         Named {
-            left: files.paths.clone().unwrap_or_default(),
-            taken: files.paths.clone().unwrap_or_default(),
-            free: files.paths.is_none(),
+            left: paths.clone().unwrap_or_default(),
+            free: paths.is_none(),
+            taken: paths.unwrap_or_default(),
             any: false,
         }
     }
