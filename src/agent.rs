@@ -33,6 +33,7 @@ mod review;
 mod rewind;
 mod room;
 mod shell;
+mod stop;
 mod stream;
 mod switch;
 mod targets;

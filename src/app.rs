@@ -379,6 +379,13 @@ fn config(
         let set = format!("sampling.reasoning_budget={tokens}");
         layers = layers.assignment("--reasoning-budget", &set)?;
     }
+    if let Some(temperature) = args.temperature {
+        let set = format!("sampling.temperature={temperature}");
+        layers = layers.assignment("--temperature", &set)?;
+    }
+    if !args.stop.is_empty() {
+        layers = layers.stops("--stop", &args.stop)?;
+    }
     let mut config = layers.config()?;
     config.sampling.seed = args.seed.or(config.sampling.seed);
     if let Some(model) = &args.model {

@@ -88,6 +88,14 @@ pub struct CommonArgs {
     #[arg(long, value_name = "N", global = true)]
     pub reasoning_budget: Option<usize>,
 
+    /// 0 always takes the likeliest token; OpenAI recommends 1
+    #[arg(long, value_name = "T", global = true)]
+    pub temperature: Option<f32>,
+
+    /// End the answer where it says TEXT (may be given up to four times)
+    #[arg(long, value_name = "TEXT", global = true)]
+    pub stop: Vec<String>,
+
     /// The same seed and prompt give the same answer
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,

@@ -89,6 +89,10 @@ pub const KEYS: &[(&str, &str)] = &[
         "sampling.repetition_guard",
         "an answer ends when its last tokens, so many, only repeat themselves; 0 is never",
     ),
+    (
+        "sampling.stop",
+        "texts at which the answer ends, e.g. [\"</answer>\"]; at most 4",
+    ),
     ("sandbox.enabled", "false: never offer python and shell"),
     ("sandbox.image", "container image with python3 in it"),
     (

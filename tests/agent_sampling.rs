@@ -147,3 +147,41 @@ fn a_model_that_only_repeats_itself_is_stopped() {
         );
     });
 }
+
+#[test]
+fn the_answer_ends_at_a_text_that_the_user_named() {
+    check("the_answer_ends_at_a_text_that_the_user_named", async {
+        let mut setup = setup([
+            // What is reasoned, or written into a call, is not the answer.
+            reason("not at the end yet") + &call("search", r#"{"pattern":"the end"}"#),
+            reason("now") + &answer("one two the end and more that nobody asked for"),
+            answer("next"),
+        ]);
+        setup.record = true;
+        let mut asking = Asking::default();
+        asking.sampling.stop = vec!["never said".to_owned(), "the end".to_owned()];
+        setup.asking = Some(asking);
+        let mut rig = setup.start();
+        let told = rig.turn("go").await;
+        assert!(
+            told.contains(&"answer: one two the end".to_owned()),
+            "{told:?}"
+        );
+        assert_eq!(told.last().unwrap(), "done, answered: true", "{told:?}");
+        let items = session::load(rig.session.as_ref().unwrap())
+            .unwrap()
+            .into_state()
+            .into_items();
+        let Some(Item::Generated { tokens }) = items.last() else {
+            panic!("{items:?}")
+        };
+        let text = String::from_utf8(vocabulary().decode_bytes(tokens)).unwrap();
+        assert!(text.ends_with("one two the end"), "{text}");
+        // The history is valid Harmony: the answer is closed where it stopped.
+        rig.turn("go on").await;
+        let next = rig.engine.prompts().pop().unwrap();
+        assert!(next.contains("one two the end<|end|>"), "{next}");
+        let shown = change(&mut rig, Some("stop=[]")).await;
+        assert_eq!(shown, "sampling: stop = none, from the next generation on");
+    });
+}

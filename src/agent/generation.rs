@@ -7,6 +7,7 @@ use super::context::Budget;
 use super::history::History;
 use super::link::{Attended, Link};
 use super::repetition::Repetition;
+use super::stop::Stops;
 use super::stream::{Call, Stream};
 use super::{AgentEvent, HistoryEvent};
 use crate::conversation::{CallId, PromptSpec, TokenId, Usage};
@@ -38,6 +39,7 @@ pub(super) struct Ask {
     /// How long it may say nothing.
     pub(super) silence: Duration,
     pub(super) repetition: Repetition,
+    pub(super) stops: Stops,
     pub(super) next_call: CallId,
     /// What the fixed part of the prompt says.
     pub(super) spec: Option<Arc<PromptSpec>>,
@@ -175,11 +177,13 @@ pub(super) async fn generate(
         spec: ask.spec,
         offer: ask.offer,
     });
-    let mut stream = Stream::new(ask.next_call);
+    let mut stream = Stream::new(ask.next_call, ask.stops);
     let mut repetition = ask.repetition;
     let mut repeating = false;
     let mut held = Held::default();
-    let (tokens, usage, ending) = loop {
+    // Ids so far; and those up to the end of an answer that came to a text at which it ends.
+    let (mut heard, mut kept) = (0, None);
+    let (mut tokens, usage, ending) = loop {
         if held.is_due() {
             held.tell(link, &mut recording);
         }
@@ -189,14 +193,22 @@ pub(super) async fn generate(
         {
             Attended::Done(None) => {}
             Attended::Done(Some(Ok(Some(event)))) => {
-                if let EngineEvent::Tokens(ids) = &event
-                    && ids.iter().any(|id| repetition.take(*id))
-                {
-                    repeating = true;
-                    cancel.cancel();
+                if let EngineEvent::Tokens(ids) = &event {
+                    if kept.is_some() {
+                        continue;
+                    }
+                    heard += ids.len();
+                    if ids.iter().any(|id| repetition.take(*id)) {
+                        repeating = true;
+                        cancel.cancel();
+                    }
                 }
                 if let Some(last) = take(link, &mut held, &mut stream, event) {
                     break last;
+                }
+                if stream.stopped && kept.is_none() {
+                    kept = Some(heard);
+                    cancel.cancel();
                 }
                 if stream.answer.is_some() {
                     // The turn is over with `final`; an engine that does not stop there is told to.
@@ -220,6 +232,9 @@ pub(super) async fn generate(
         }
     };
     held.tell(link, &mut recording);
+    if let Some(kept) = kept {
+        tokens.truncate(kept);
+    }
     Generation {
         tokens,
         usage,

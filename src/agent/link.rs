@@ -182,7 +182,7 @@ impl Link {
             }
             AgentCommand::ListFiles => self.list_files(),
             AgentCommand::Inquire(inquiry) => {
-                self.beside.inquiries.ask(inquiry, self.asking);
+                self.beside.inquiries.ask(inquiry, self.asking.clone());
             }
             AgentCommand::Sampling(change) => self.sampling(change.as_deref()),
             AgentCommand::Pull(step) => self.beside.pulls.step(step),

@@ -4,6 +4,7 @@
 //! answer: a killed process leaves calls without one, and the model must never see such a call.
 
 use super::shell::Told;
+use super::stop::Stops;
 use super::stream::{Call, Stream, shown_tool};
 use super::{AgentEvent, ToolStatus};
 use crate::conversation::{CallId, Item, MessageEnd, TokenId, TurnId, Usage};
@@ -333,7 +334,7 @@ impl Reader<'_> {
             return;
         }
         let mut parser = Parser::new(self.vocabulary);
-        let mut stream = Stream::new(CallId(self.out.calls + 1));
+        let mut stream = Stream::new(CallId(self.out.calls + 1), Stops::default());
         let mut events = Vec::new();
         for &token in tokens {
             parser.push(token, &mut events);

@@ -3,6 +3,7 @@
 //! Pure: events in, [`AgentEvent`]s out, and the calls and the answer kept for the turn.
 
 use super::AgentEvent;
+use super::stop::Stops;
 use crate::conversation::{CallId, Channel, Header, Message, MessageEnd, Role};
 use crate::harmony::HarmonyEvent;
 use crate::tools::{Tool, recipient_name};
@@ -21,7 +22,7 @@ pub(super) struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Open {
     Reasoning,
-    Answer,
+    Answer { is_final: bool },
     Call { id: CallId, tool: String },
 }
 
@@ -35,17 +36,22 @@ pub(super) struct Stream {
     pub(super) answer: Option<String>,
     /// Something was generated that the user or the model will refer to.
     pub(super) began: bool,
+    stops: Stops,
+    /// The answer came to one of the texts at which it ends: what the engine still says is not heard.
+    pub(super) stopped: bool,
 }
 
 impl Stream {
     /// `next_call` numbers the first call of this generation; the others follow.
-    pub(super) fn new(next_call: CallId) -> Stream {
+    pub(super) fn new(next_call: CallId, stops: Stops) -> Stream {
         Stream {
             next_call,
             open: None,
             calls: Vec::new(),
             answer: None,
             began: false,
+            stops,
+            stopped: false,
         }
     }
 
@@ -57,9 +63,13 @@ impl Stream {
                 self.open = Some(self.kind(&header));
                 None
             }
+            HarmonyEvent::TextDelta(_) if self.stopped => None,
             HarmonyEvent::TextDelta(text) => self.open.as_ref().map(|open| match open {
                 Open::Reasoning => AgentEvent::ReasoningDelta(text),
-                Open::Answer => AgentEvent::AnswerDelta(text),
+                Open::Answer { is_final } => {
+                    self.stopped = *is_final && self.stops.take(&text);
+                    AgentEvent::AnswerDelta(text)
+                }
                 Open::Call { id, tool } => AgentEvent::ToolCallDelta {
                     call: *id,
                     tool: tool.clone(),
@@ -73,7 +83,7 @@ impl Stream {
     fn kind(&mut self, header: &Header) -> Open {
         // A message that claims another role is the model telling itself a tale: shown, never run.
         if header.role != Role::Assistant {
-            return Open::Answer;
+            return Open::Answer { is_final: false };
         }
         if let Some(recipient) = &header.recipient {
             let id = self.next_call;
@@ -85,7 +95,10 @@ impl Stream {
         }
         match header.channel {
             Some(Channel::Analysis) => Open::Reasoning,
-            Some(Channel::Final | Channel::Commentary | Channel::Other(_)) | None => Open::Answer,
+            Some(Channel::Final) => Open::Answer { is_final: true },
+            Some(Channel::Commentary | Channel::Other(_)) | None => {
+                Open::Answer { is_final: false }
+            }
         }
     }
 
@@ -96,19 +109,21 @@ impl Stream {
         };
         match open {
             Open::Reasoning => Some(AgentEvent::ReasoningDone(message.text)),
-            Open::Answer => {
+            Open::Answer { is_final } => {
                 // A generation that ends with a message to the user ends the turn, whatever its channel.
-                let whole_final = message.header.channel == Some(Channel::Final)
-                    && message.end != MessageEnd::Cut;
+                let whole_final = is_final && (message.end != MessageEnd::Cut || self.stopped);
                 let last = message.header.role == Role::Assistant
                     && (whole_final || message.end == MessageEnd::Return);
+                let text = if is_final && self.stopped {
+                    self.stops.said().to_owned()
+                } else {
+                    message.text
+                };
                 if last {
-                    self.answer = Some(message.text.clone());
+                    self.answer = Some(text.clone());
                 }
-                Some(AgentEvent::AnswerDone {
-                    text: message.text,
-                    last,
-                })
+                self.stops.forget();
+                Some(AgentEvent::AnswerDone { text, last })
             }
             Open::Call { id, .. } => {
                 self.calls.push(Call {

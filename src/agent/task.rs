@@ -91,7 +91,7 @@ pub(super) async fn run(
         },
         life: Life::new(options.model_name, options.unload_after),
         link: {
-            let asking = options.model.asking;
+            let asking = options.model.asking.clone();
             let mut link = Link::new(commands, events.clone(), beside, options.approvals, asking);
             link.fetches(options.sandbox.cancel.clone());
             link

@@ -6,7 +6,7 @@ use crate::config::Asking;
 use crate::conversation::Effort;
 
 /// What the user's word changes at once.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settled {
     pub effort: Option<Effort>,
     pub approvals: Option<ApprovalPolicy>,

@@ -10,6 +10,7 @@ use super::generation::{Ask, Ending, Generation, Recording, generate};
 use super::link::Attended;
 use super::prompt::Offer;
 use super::repetition::Repetition;
+use super::stop::Stops;
 use super::targets::WorkTree;
 use super::task::Core;
 use super::{AgentEvent, ContextUse, LoadedModel};
@@ -236,7 +237,7 @@ impl Core {
     }
 
     pub(super) fn ask(&mut self, prompt: Vec<TokenId>, budget: Budget) -> Ask {
-        let asked = self.link.asking.sampling;
+        let asked = &self.link.asking.sampling;
         let seed = asked.seed.unwrap_or(self.options.seed);
         if seed != self.seed {
             // A seed of the user's own says the same from where it is set.
@@ -256,6 +257,7 @@ impl Core {
             sampling,
             silence: self.limits.engine_silence,
             repetition: Repetition::new(asked.repetition_guard),
+            stops: Stops::default(),
             next_call: self.history.next_call(),
             spec: self.fixed.clone().map(Arc::new),
             offer: None,
@@ -295,6 +297,7 @@ impl Core {
         self.link.send(AgentEvent::Context(fills));
         let ask = Ask {
             offer: self.grammar_offer(),
+            stops: Stops::new(&self.link.asking.sampling.stop),
             ..self.ask(prompt.ids, budget)
         };
         let generation = generate(

@@ -2,6 +2,7 @@
 //! one is wrong.
 
 use super::keys::{self, KeySetting};
+use super::sampling::MOST_STOPS;
 use super::{Config, KEYS, Project, SERVER_KEYS, servers};
 use std::path::Path;
 use toml::{Table, Value};
@@ -90,6 +91,13 @@ impl Layers {
         Ok(self)
     }
 
+    /// `sampling.stop`, as its texts are.
+    pub fn stops(mut self, place: &str, texts: &[String]) -> Result<Self, ConfigError> {
+        let texts = texts.iter().cloned().map(Value::String).collect();
+        self.add(place, nested("sampling.stop", Value::Array(texts)))?;
+        Ok(self)
+    }
+
     /// All layers together.
     pub fn config(self) -> Result<Config, ConfigError> {
         let mut config = parse("configuration", self.merged)?;
@@ -143,6 +151,17 @@ pub(super) fn parse(place: &str, table: Table) -> Result<Config, ConfigError> {
         return Err(wrong(format!(
             "sampling.min_p is {}; it must be from 0 to below 1",
             s.min_p
+        )));
+    }
+    if s.stop.iter().any(String::is_empty) {
+        return Err(wrong(
+            "sampling.stop has an empty text, which would end every answer".to_owned(),
+        ));
+    }
+    if s.stop.len() > MOST_STOPS {
+        return Err(wrong(format!(
+            "sampling.stop has {} texts; at most {MOST_STOPS}",
+            s.stop.len()
         )));
     }
     let sandbox = &config.sandbox;
@@ -521,6 +540,7 @@ mod tests {
             "false",
             "512",
             "0",
+            "['end']",
             "false",
             "'i'",
             "64",

@@ -265,6 +265,7 @@ mod tests {
                 "engine.load",
                 "engine.unload_after_min",
                 "sampling.repetition_guard",
+                "sampling.stop",
                 "sandbox.image",
                 "sandbox.allow",
                 "sandbox.mounts",

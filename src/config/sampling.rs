@@ -1,11 +1,11 @@
 //! How the model is asked: sampling, and when a conversation is compacted by itself.
 
 use super::{Config, ConfigError, Layers};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use toml::{Table, Value};
 
 /// OpenAI's recommended defaults for GPT-OSS.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingConfig {
     pub temperature: f32,
@@ -19,6 +19,25 @@ pub struct SamplingConfig {
     pub reasoning_budget: usize,
     /// A generation ends when this many tokens at its end are one short piece again and again; 0 is never.
     pub repetition_guard: usize,
+    /// The answer ends where one of these texts ends; at most [`MOST_STOPS`]. One alone needs no list.
+    #[serde(deserialize_with = "one_or_more")]
+    pub stop: Vec<String>,
+}
+
+/// As many as any server takes.
+pub(super) const MOST_STOPS: usize = 4;
+
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a list of texts")]
+    enum Stop {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Stop::deserialize(from)? {
+        Stop::One(text) => vec![text],
+        Stop::More(texts) => texts,
+    })
 }
 
 impl Default for SamplingConfig {
@@ -31,6 +50,7 @@ impl Default for SamplingConfig {
             grammar: true,
             reasoning_budget: 0,
             repetition_guard: 2_000,
+            stop: Vec::new(),
         }
     }
 }
@@ -54,7 +74,7 @@ impl Default for CompactSettings {
 }
 
 /// What the interface changes while it runs: sampling, and the most tokens of an answer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asking {
     pub sampling: SamplingConfig,
     pub max_output_tokens: usize,
@@ -69,7 +89,7 @@ impl Default for Asking {
 impl Asking {
     pub fn of(config: &Config) -> Asking {
         Asking {
-            sampling: config.sampling,
+            sampling: config.sampling.clone(),
             max_output_tokens: config.max_output_tokens,
         }
     }
@@ -91,6 +111,13 @@ impl Asking {
             ),
             ("reasoning_budget", limit(s.reasoning_budget, "none")),
             ("repetition_guard", limit(s.repetition_guard, "off")),
+            (
+                "stop",
+                match s.stop.as_slice() {
+                    [] => "none".to_owned(),
+                    texts => format!("{texts:?}"),
+                },
+            ),
             ("grammar", s.grammar.to_string()),
             ("max_output_tokens", self.max_output_tokens.to_string()),
         ]
@@ -131,6 +158,15 @@ impl Asking {
         Ok(Asking::of(&table))
     }
 
+    /// Whether `key=value` can be one for [`Asking::with`].
+    pub fn has_key(key: &str) -> bool {
+        let key = key.strip_prefix("sampling.").unwrap_or(key);
+        Asking::default()
+            .rows()
+            .iter()
+            .any(|(known, _)| *known == key)
+    }
+
     fn keys() -> String {
         let rows = Asking::default().rows();
         let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
@@ -139,7 +175,7 @@ impl Asking {
 
     fn table(&self) -> Table {
         let mut table = Table::new();
-        if let Ok(sampling) = Value::try_from(self.sampling) {
+        if let Ok(sampling) = Value::try_from(&self.sampling) {
             table.insert("sampling".to_owned(), sampling);
         }
         let most = i64::try_from(self.max_output_tokens).unwrap_or(i64::MAX);
@@ -165,6 +201,8 @@ mod tests {
             .with("max_output_tokens=100")
             .unwrap()
             .with("grammar=false")
+            .unwrap()
+            .with("stop = END OF ANSWER")
             .unwrap();
         let expected = Asking {
             sampling: SamplingConfig {
@@ -172,11 +210,15 @@ mod tests {
                 seed: Some(7),
                 grammar: false,
                 reasoning_budget: 512,
+                stop: vec!["END OF ANSWER".to_owned()],
                 ..SamplingConfig::default()
             },
             max_output_tokens: 100,
         };
         assert_eq!(asking, expected);
+        let more = asking.with(r#"stop=["</answer>", "\n\n"]"#).unwrap();
+        assert_eq!(more.sampling.stop, ["</answer>", "\n\n"]);
+        assert_eq!(more.with("stop=[]").unwrap().sampling.stop, [""; 0]);
     }
 
     #[test]
@@ -190,6 +232,12 @@ mod tests {
             ("temperature=-1", "must be 0 or more"),
             ("top_p=2", "must be above 0"),
             ("seed=x", "seed"),
+            ("stop=['']", "sampling.stop has an empty text"),
+            (
+                "stop=['a','b','c','d','e']",
+                "sampling.stop has 5 texts; at most 4",
+            ),
+            ("stop=[1]", "a text or a list of texts"),
             ("max_output_tokens=0", "max_output_tokens must be from 1"),
             ("model=x", "there is no model"),
         ] {

@@ -5,6 +5,7 @@ mod nearest;
 pub use nearest::nearest;
 
 use crate::agent::ApprovalPolicy;
+use crate::config::Asking;
 use crate::conversation::Effort;
 use crate::patch::OnChanged;
 
@@ -91,6 +92,7 @@ const SAMPLING: Argument = Argument::Text(
         "seed=",
         "reasoning_budget=",
         "repetition_guard=",
+        "stop=",
         "grammar=",
         "max_output_tokens=",
     ],
@@ -130,7 +132,7 @@ const ID: Argument = Argument::Text("ID", &[]);
 #[rustfmt::skip]
 pub const COMMANDS: &[Spec] = &[
     row("help", &["h"], Argument::None, "keys and commands, searchable"),
-    row("model", &[], MODELS, "list the models on this machine, or go on with another one"),
+    row("model", &[], MODELS, "list the models on this machine, or go on with another one; with KEY=VALUE change how it samples"),
     row("pull", &["download"], PULL, "download a model in the background; without a name a list, or how far it is"),
     row("effort", &[], EFFORTS, "how long the model may think"),
     row("sampling", &[], SAMPLING, "how the model samples: temperature, seed, reasoning budget and more; with KEY=VALUE change one"),
@@ -175,6 +177,17 @@ pub fn parse(text: &str) -> Option<Result<Command, String>> {
         )));
     };
     let argument = Some(rest).filter(|rest| !rest.is_empty());
+    // How a model is asked can be changed beside which one is: the rows for it say what is wrong with the value.
+    if spec.name == "model"
+        && let Some((key, value)) = rest.split_once('=').map(|(key, value)| (key.trim(), value))
+    {
+        if key == "effort" {
+            return parse(&format!("/effort {value}"));
+        }
+        if Asking::has_key(key) {
+            return parse(&format!("/sampling {rest}"));
+        }
+    }
     let wrong = match (spec.argument, argument) {
         (_, None) | (Argument::Text(..), Some(_)) => None,
         (Argument::None, Some(_)) => Some(format!(

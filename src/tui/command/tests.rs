@@ -59,6 +59,24 @@ fn an_argument_may_have_spaces_where_it_is_text() {
 }
 
 #[test]
+fn a_model_can_be_told_how_to_answer() {
+    let asked = |change: &str| Some(Ok(Command::Sampling(Some(change.to_owned()))));
+    assert_eq!(parse("/model seed=7"), asked("seed=7"));
+    assert_eq!(
+        parse("/model sampling.top_p = 0.5"),
+        asked("sampling.top_p = 0.5")
+    );
+    let effort = Some(Ok(Command::Effort(Some(Effort::High))));
+    assert_eq!(parse("/model effort=high"), effort);
+    assert!(
+        matches!(parse("/model effort=most"), Some(Err(said)) if said.contains("low, medium or high"))
+    );
+    // A folder may be called so.
+    let folder = Command::Model(Some("models/a=b".to_owned()));
+    assert_eq!(parse("/model models/a=b"), Some(Ok(folder)));
+}
+
+#[test]
 fn mistakes_name_the_nearest() {
     for (typed, expected) in [
         (
