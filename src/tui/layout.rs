@@ -207,18 +207,19 @@ mod tests {
 
     #[test]
     fn areas_never_overlap_and_fill_the_screen_at_any_size() {
-        for width in 1..140 {
-            for height in 1..50 {
-                for (reasoning, running) in [(false, false), (true, false), (true, true)] {
-                    let mut model = testing::model(width, height);
-                    if reasoning {
-                        model.reasoning.transcript.reasoning_delta("thought");
-                        model.reasoning.transcript.reasoning_done("thought");
-                    }
-                    if running {
-                        testing::start_turn(&mut model);
-                    }
-                    model.queued = vec!["later".into(); 5];
+        for (reasoning, running) in [(false, false), (true, false), (true, true)] {
+            let mut model = testing::model(1, 1);
+            if reasoning {
+                model.reasoning.transcript.reasoning_delta("thought");
+                model.reasoning.transcript.reasoning_done("thought");
+            }
+            if running {
+                testing::start_turn(&mut model);
+            }
+            model.queued = vec!["later".into(); 5];
+            for width in 1..140 {
+                for height in 1..50 {
+                    model.size = (width, height);
                     let a = areas(&model);
                     let mut cells = vec![0u8; usize::from(width) * usize::from(height)];
                     for area in [
