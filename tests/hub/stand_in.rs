@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -47,7 +48,10 @@ pub struct Asked {
 
 #[derive(Default)]
 struct State {
-    files: BTreeMap<String, Vec<u8>>,
+    /// Shared, so that a large one is neither copied nor hashed for each request.
+    files: BTreeMap<String, Arc<Vec<u8>>>,
+    /// What the API lists.
+    tree: String,
     /// For one content answer each, in their order.
     faults: VecDeque<Fault>,
     /// For all of them.
@@ -80,8 +84,10 @@ impl StandIn {
         };
         let named = files
             .iter()
-            .map(|(name, bytes)| ((*name).to_owned(), bytes.clone()));
+            .map(|(name, bytes)| ((*name).to_owned(), Arc::new(bytes.clone())));
         stand_in.lock().files = named.collect();
+        let tree = tree(&stand_in.lock().files);
+        stand_in.lock().tree = tree;
         for (listener, is_cdn) in [(hub, false), (cdn, true)] {
             let stand_in = stand_in.clone();
             std::thread::spawn(move || {
@@ -151,7 +157,9 @@ impl StandIn {
     }
 
     pub fn change(&self, name: &str, bytes: Vec<u8>) {
-        self.lock().files.insert(name.to_owned(), bytes);
+        let mut state = self.lock();
+        state.files.insert(name.to_owned(), Arc::new(bytes));
+        state.tree = tree(&state.files);
     }
 
     fn serve(&self, stream: TcpStream, cdn: bool) {
@@ -217,7 +225,7 @@ impl StandIn {
             );
         }
         if path == format!("{api}/tree/{COMMIT}") {
-            return plain(stream, 200, "", self.tree().as_bytes());
+            return plain(stream, 200, "", self.lock().tree.clone().as_bytes());
         }
         let resolve = format!("/{REPO}/resolve/{COMMIT}/");
         let name = path.strip_prefix(&resolve).unwrap_or_default().to_owned();
@@ -235,25 +243,6 @@ impl StandIn {
         }
     }
 
-    fn tree(&self) -> String {
-        let state = self.lock();
-        let entries = state.files.iter().map(|(name, bytes)| {
-            let oid = git2::Oid::hash_object(git2::ObjectType::Blob, bytes).unwrap();
-            let size = bytes.len();
-            if is_large(name) {
-                let sha = hex::encode(Sha256::digest(bytes));
-                format!(
-                    r#"{{"type":"file","oid":"{oid}","size":{size},"path":"{name}","lfs":{{"oid":"{sha}","size":{size},"pointerSize":134}}}}"#
-                )
-            } else {
-                format!(r#"{{"type":"file","oid":"{oid}","size":{size},"path":"{name}"}}"#)
-            }
-        });
-        let folder = r#"{"type":"directory","oid":"00","size":0,"path":"original"}"#.to_owned();
-        let all: Vec<String> = entries.chain([folder]).collect();
-        format!("[{}]", all.join(","))
-    }
-
     fn content(&self, stream: &mut TcpStream, name: &str, asked: &Asked) -> std::io::Result<()> {
         let (bytes, fault) = {
             let mut state = self.lock();
@@ -265,7 +254,7 @@ impl StandIn {
             state.most = state.most.max(state.open);
             (state.files.get(name).cloned().unwrap_or_default(), fault)
         };
-        let sent = self.send(stream, bytes, asked, fault);
+        let sent = self.send(stream, &bytes, asked, fault);
         self.lock().open -= 1;
         sent
     }
@@ -273,7 +262,7 @@ impl StandIn {
     fn send(
         &self,
         stream: &mut TcpStream,
-        mut bytes: Vec<u8>,
+        bytes: &[u8],
         asked: &Asked,
         fault: Option<Fault>,
     ) -> std::io::Result<()> {
@@ -282,9 +271,10 @@ impl StandIn {
             let head = wait.map_or(String::new(), |s| format!("Retry-After: {s}\r\n"));
             return plain(stream, *status, &head, b"no");
         }
-        if fault == Some(Fault::Shorter) {
-            bytes.truncate(size / 2);
-        }
+        let bytes = match fault {
+            Some(Fault::Shorter) => &bytes[..size / 2],
+            _ => bytes,
+        };
         let range = asked.range.as_deref().and_then(|range| {
             let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
             Some((
@@ -292,23 +282,24 @@ impl StandIn {
                 to.parse::<usize>().ok()?.min(size - 1),
             ))
         });
-        let (head, mut body) = match range {
+        let (head, body) = match range {
             Some((from, to)) if fault == Some(Fault::WrongRange) => {
                 let from = from.saturating_sub(7);
                 (
                     format!("HTTP/1.1 206 P\r\nContent-Range: bytes {from}-{to}/{size}\r\n"),
-                    bytes[from..=to].to_vec(),
+                    &bytes[from..=to],
                 )
             }
             Some((from, to)) if fault != Some(Fault::IgnoreRange) => (
                 format!("HTTP/1.1 206 P\r\nContent-Range: bytes {from}-{to}/{size}\r\n"),
-                bytes[from..=to].to_vec(),
+                &bytes[from..=to],
             ),
             Some(_) | None => ("HTTP/1.1 200 OK\r\n".to_owned(), bytes),
         };
+        let mut body = Cow::Borrowed(body);
         if fault == Some(Fault::Corrupt) {
             let middle = body.len() / 2;
-            body[middle] ^= 0x40;
+            body.to_mut()[middle] ^= 0x40;
         }
         write!(stream, "{head}Content-Length: {}\r\n\r\n", body.len())?;
         match fault {
@@ -345,6 +336,24 @@ impl StandIn {
             _ => stream.write_all(&body),
         }
     }
+}
+
+fn tree(files: &BTreeMap<String, Arc<Vec<u8>>>) -> String {
+    let entries = files.iter().map(|(name, bytes)| {
+        let oid = git2::Oid::hash_object(git2::ObjectType::Blob, bytes).unwrap();
+        let size = bytes.len();
+        if is_large(name) {
+            let sha = hex::encode(Sha256::digest(&**bytes));
+            format!(
+                r#"{{"type":"file","oid":"{oid}","size":{size},"path":"{name}","lfs":{{"oid":"{sha}","size":{size},"pointerSize":134}}}}"#
+            )
+        } else {
+            format!(r#"{{"type":"file","oid":"{oid}","size":{size},"path":"{name}"}}"#)
+        }
+    });
+    let folder = r#"{"type":"directory","oid":"00","size":0,"path":"original"}"#.to_owned();
+    let all: Vec<String> = entries.chain([folder]).collect();
+    format!("[{}]", all.join(","))
 }
 
 fn is_large(name: &str) -> bool {
