@@ -14,26 +14,10 @@ use agent_support::*;
 use descant::agent::{
     AgentCommand, AgentEvent, LoadWish, PullOffer, PullRun, PullState, PullStep, Rest,
 };
-use descant::engine::EngineError;
-use descant::engine::fit::Shortage;
 use descant::engine::scripted::{Script, ScriptedEngine};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-fn too_large() -> EngineError {
-    EngineError::NotEnoughMemory(Box::new(Shortage {
-        model: "scripted".into(),
-        kind: "memory",
-        context: 4096,
-        weights: 2,
-        cache: 0,
-        runtime: 0,
-        free: 1,
-        reserve: 0,
-        fits: None,
-    }))
-}
 
 async fn resting(rig: &mut Rig) -> Rest {
     let events = rig
@@ -101,7 +85,7 @@ fn short_memory_lets_it_go_and_a_load_that_finds_no_room_is_tried_again() {
         "short_memory_lets_it_go_and_a_load_that_finds_no_room_is_tried_again",
         async {
             let mut setup = setup([answer("One.")]);
-            setup.loads = vec![Err(too_large()), Ok(Script::of([answer("Two.")]))];
+            setup.loads = vec![Err(too_large("scripted")), Ok(Script::of([answer("Two.")]))];
             let mut rig = setup.start();
             rig.turn("one?").await;
             rig.host.memory_short.notify_one();

@@ -12,7 +12,6 @@ mod agent_support;
 use agent_support::*;
 use descant::agent::{AgentCommand, AgentEvent, Answer, ApprovalPolicy, Inquiry};
 use descant::engine::EngineError;
-use descant::engine::fit::Shortage;
 use descant::engine::scripted::Script;
 use descant::patch::{OnChanged, Since};
 
@@ -29,20 +28,6 @@ fn missing(name: &str) -> EngineError {
         reason: "not found".into(),
         hint: "descant models pull it".into(),
     }
-}
-
-fn too_large(name: &str) -> EngineError {
-    EngineError::NotEnoughMemory(Box::new(Shortage {
-        model: name.into(),
-        kind: "memory",
-        context: 4096,
-        weights: 2,
-        cache: 0,
-        runtime: 0,
-        free: 1,
-        reserve: 0,
-        fits: None,
-    }))
 }
 
 /// Switches, and gives what was told with the name of the model that runs then.

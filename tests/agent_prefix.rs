@@ -11,9 +11,10 @@
 mod agent_support;
 
 use agent_support::*;
-use descant::agent::{AgentCommand, AgentEvent, ApprovalPolicy, HistoryEvent};
+use descant::agent::{AgentCommand, AgentEvent, ApprovalPolicy, HistoryEvent, SandboxState};
 use descant::conversation::{Effort, TokenId};
 use descant::engine::scripted::Script;
+use std::time::Duration;
 
 /// What each generation was prompted with, and with what it continued that.
 struct Step {
@@ -31,6 +32,14 @@ fn lost(before: &[Step], prompt: &[TokenId]) -> usize {
     // Its last id is never in the engine's cache.
     let computed = (best.prompt.len() + best.said.len()).saturating_sub(1);
     computed.saturating_sub(known(best))
+}
+
+/// The text that a prompt and what was computed for a step begin with alike.
+fn known(step: &Step, prompt: &[TokenId]) -> String {
+    let computed = step.prompt.iter().chain(&step.said).zip(prompt);
+    let alike = computed.take_while(|(a, b)| a == b).map(|(a, _)| *a);
+    let ids: Vec<TokenId> = alike.collect();
+    String::from_utf8_lossy(&vocabulary().decode_bytes(&ids)).into_owned()
 }
 
 fn steps(rig: &Rig, texts: &[String]) -> Vec<Step> {
@@ -161,6 +170,74 @@ fn what_the_user_does_between_turns_costs_nothing_more() {
             assert_eq!(now, usual, "resumed");
         },
     );
+}
+
+#[test]
+fn a_new_conversation_keeps_the_fixed_prompt() {
+    check("a_new_conversation_keeps_the_fixed_prompt", async {
+        let texts = [reason("Hm.") + &answer("one"), answer("two")];
+        let mut rig = setup(texts.clone()).start();
+        rig.turn("first").await;
+        rig.send(AgentCommand::NewConversation).await;
+        rig.turn("other words").await;
+        let steps = steps(&rig, &texts);
+        let known = known(&steps[0], &steps[1].prompt);
+        assert!(known.ends_with("<|start|>user<|message|>"), "{known}");
+    });
+}
+
+/// What is said of the container is another prompt; it waits for the next conversation.
+#[test]
+fn a_container_that_came_late_costs_nothing_in_this_conversation() {
+    check(
+        "a_container_that_came_late_costs_nothing_in_this_conversation",
+        async {
+            let texts = [
+                reason("Hm.") + &read_last(),
+                answer("one"),
+                answer("two"),
+                answer("three"),
+            ];
+            let mut late = setup(texts.clone());
+            late.python_delay = Duration::from_millis(1_500);
+            late.limits.sandbox_wait = Duration::from_millis(200);
+            let mut rig = late.start();
+            rig.turn("first").await;
+            rig.until(|event| matches!(event, AgentEvent::Sandbox(SandboxState::Ready { .. })))
+                .await;
+            rig.turn("second").await;
+            rig.send(AgentCommand::NewConversation).await;
+            rig.turn("third").await;
+            let steps = steps(&rig, &texts);
+            // All but what the message makes Harmony drop.
+            let (before, rest) = steps.split_at(2);
+            let turn = steps[1].prompt.len() + steps[1].said.len();
+            assert!(lost(before, &rest[0].prompt) * 4 < turn);
+            // The system message says python, some sixty ids from the front.
+            let fixed = known(&steps[2], &steps[3].prompt);
+            assert!(!fixed.contains("<|start|>developer"), "{fixed}");
+        },
+    );
+}
+
+/// Where the other engine has computed nothing yet, it is at least the same text: going back and forth is free.
+#[test]
+fn another_model_is_prompted_with_the_same_ids() {
+    check("another_model_is_prompted_with_the_same_ids", async {
+        let texts = [reason("Hm.") + &answer("one")];
+        let mut setup = setup(texts.clone());
+        setup.loads = vec![Ok(Script::of([answer("two")]))];
+        let mut rig = setup.start();
+        rig.turn("first").await;
+        rig.send(AgentCommand::SwitchModel("other".into())).await;
+        rig.until(|event| matches!(event, AgentEvent::ModelReady(_)))
+            .await;
+        rig.turn("second").await;
+        let steps = steps(&rig, &texts);
+        let other = rig.host.engines.lock().unwrap()[0].requests();
+        let known = known(&steps[0], &other[0].prompt);
+        assert!(known.contains("<|start|>user<|message|>first"), "{known}");
+    });
 }
 
 #[test]

@@ -3,12 +3,19 @@
 //! Prompts are rendered for GPT-OSS, which needs an environment variable to be set before the process starts
 //! (see `harmony::vocab`). So [`check`] runs the test binary once more with it and reports what that said.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod host;
+mod python;
+mod told;
+
+pub use host::{Fetch, TestHost, too_large};
+pub use python::{Cell, FakePython};
+pub use told::{is_end, told};
 
 use descant::agent::{
-    Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Check, Host,
-    ImageWish, Limits, LoadWish, ModelChoice, ModelLoad, ModelOptions, PullOffer, ReviewId,
-    SandboxLoad, Settled,
+    Agent, AgentCommand, AgentEvent, AgentHandle, AgentOptions, ApprovalPolicy, Limits, ModelLoad,
+    ModelOptions, ReviewId, SandboxLoad,
 };
 use descant::config::{Asking, CompactSettings, SamplingConfig};
 use descant::conversation::{Effort, PromptProfile};
@@ -16,13 +23,13 @@ use descant::engine::Engine;
 use descant::engine::scripted::{Script, ScriptedEngine, ScriptedGeneration};
 use descant::harmony::vocab::{ENCODINGS_VARIABLE, Vocabulary, encodings_dir};
 use descant::patch::{Decision, Decisions, Journal, Plan};
-use descant::sandbox::{CellExit, CellResult, SandboxError};
+use descant::sandbox::SandboxError;
 use descant::session;
 use descant::tools::python::Interpreter;
 use descant::workspace::Workspace;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, VecDeque};
+use python::Shared;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -105,122 +112,6 @@ pub struct Rig {
     pub handle: AgentHandle,
     pub python: Arc<FakePython>,
     pub session: Option<PathBuf>,
-}
-
-/// The program around the agent: loads what it was given, and remembers what was asked for.
-pub struct TestHost {
-    loads: Mutex<VecDeque<Result<Script, descant::engine::EngineError>>>,
-    pub asked: Mutex<Vec<String>>,
-    pub wishes: Mutex<Vec<LoadWish>>,
-    /// What the hub offers, in order.
-    pub pulls: Mutex<VecDeque<Result<PullOffer, String>>>,
-    /// The machine's word that memory is short.
-    pub memory_short: Arc<tokio::sync::Notify>,
-    /// What becomes of the containers that are asked for, in order.
-    pub fetches: Mutex<VecDeque<Fetch>>,
-    /// What was loaded.
-    pub engines: Arc<Mutex<Vec<Arc<ScriptedEngine>>>>,
-}
-
-/// What becomes of an image that is fetched for a new container.
-pub enum Fetch {
-    Works(Arc<FakePython>),
-    Fails,
-    /// Goes on until it is cancelled.
-    Hangs,
-}
-
-impl Host for TestHost {
-    fn models(&self) -> Vec<ModelChoice> {
-        vec![ModelChoice {
-            name: "demo".into(),
-            place: "built in".into(),
-        }]
-    }
-
-    fn pull(&self, name: &str) -> BoxFuture<'static, Result<PullOffer, String>> {
-        self.asked.lock().unwrap().push(format!("pull {name}"));
-        let pull = self.pulls.lock().unwrap().pop_front();
-        std::future::ready(pull.unwrap_or_else(|| Err(format!("there is no {name}")))).boxed()
-    }
-
-    fn memory_short(&self, _device: &str) -> BoxFuture<'static, ()> {
-        let short = self.memory_short.clone();
-        async move { short.notified().await }.boxed()
-    }
-
-    fn load(&self, name: &str, wish: LoadWish) -> ModelLoad {
-        self.wishes.lock().unwrap().push(wish);
-        self.asked.lock().unwrap().push(name.to_owned());
-        let load = self.loads.lock().unwrap().pop_front().unwrap();
-        let engines = self.engines.clone();
-        let (_sender, progress) = tokio::sync::mpsc::channel(4);
-        let outcome = async move {
-            let vocabulary = vocabulary();
-            let engine = Arc::new(ScriptedEngine::new(load?, vocabulary.clone()));
-            engines.lock().unwrap().push(engine.clone());
-            Ok((engine as Arc<dyn Engine>, vocabulary))
-        };
-        ModelLoad {
-            progress,
-            outcome: outcome.boxed(),
-        }
-    }
-
-    fn sandbox(&self, wish: ImageWish) -> SandboxLoad {
-        self.asked.lock().unwrap().push(format!("{wish:?}"));
-        let fetch = self.fetches.lock().unwrap().pop_front().unwrap();
-        let (sender, progress) = tokio::sync::mpsc::channel(4);
-        let told = descant::agent::ImageProgress {
-            image: "python".into(),
-            stage: descant::sandbox::ImageStage::Downloading,
-            bytes: (10_000_000, 40_000_000),
-            layers: (1, 3),
-            elapsed: Duration::ZERO,
-        };
-        let cancel = CancellationToken::new();
-        let cancelled = cancel.clone();
-        let outcome = async move {
-            sender.send(told).await.unwrap();
-            tokio::task::yield_now().await;
-            match fetch {
-                Fetch::Works(python) => Ok(Box::new(Shared(python)) as Box<dyn Interpreter>),
-                Fetch::Fails => Err(SandboxError::NoEngine {
-                    reason: "the engine left".into(),
-                    hint: "start it".into(),
-                }),
-                Fetch::Hangs => {
-                    cancelled.cancelled().await;
-                    Err(SandboxError::Cancelled {
-                        image: "python".into(),
-                    })
-                }
-            }
-        };
-        SandboxLoad {
-            progress,
-            cancel,
-            outcome: outcome.boxed(),
-        }
-    }
-
-    fn project(&self) -> Option<String> {
-        None
-    }
-
-    fn trust(&self, _uses: bool) -> Result<Settled, String> {
-        Ok(Settled::default())
-    }
-
-    fn checkup(&self) -> BoxFuture<'static, Vec<Check>> {
-        let check = Check {
-            name: "version",
-            ok: true,
-            detail: "1".into(),
-            hint: None,
-        };
-        std::future::ready(vec![check]).boxed()
-    }
 }
 
 /// What a rig is made of; change what the test is about.
@@ -512,86 +403,6 @@ impl Rig {
     }
 }
 
-pub fn is_end(event: &AgentEvent) -> bool {
-    matches!(
-        event,
-        AgentEvent::TurnDone { .. }
-            | AgentEvent::TurnFailed { .. }
-            | AgentEvent::TurnInterrupted { .. }
-    )
-}
-
-/// Events in words, those left out that depend on timing (deltas, progress, usage).
-pub fn told(events: &[AgentEvent]) -> Vec<String> {
-    events.iter().filter_map(tell).collect()
-}
-
-fn tell(event: &AgentEvent) -> Option<String> {
-    Some(match event {
-        AgentEvent::ModelFailed(error) => format!("model failed: {error}"),
-        AgentEvent::TurnStarted { turn, prompt } => format!("turn {}: {prompt}", turn.0),
-        AgentEvent::Queued { text } => format!("queued: {text}"),
-        AgentEvent::ReasoningDone(text) => format!("reasoning: {text}"),
-        AgentEvent::AnswerDone { text, last: true } => format!("answer: {text}"),
-        AgentEvent::AnswerDone { text, last: false } => format!("preamble: {text}"),
-        AgentEvent::ToolStarted { call, summary, .. } => format!("call {}: {summary}", call.0),
-        AgentEvent::ToolOutput { call, text } => format!("output {}: {text}", call.0),
-        AgentEvent::ToolFinished {
-            call,
-            status,
-            output,
-            exit_code,
-            ..
-        } => {
-            let code = exit_code
-                .map(|code| format!(" exit {code}"))
-                .unwrap_or_default();
-            format!("{status:?} {}{code}: {output}", call.0)
-        }
-        AgentEvent::ToolUnavailable { tool, reason } => format!("unavailable {tool}: {reason}"),
-        AgentEvent::ReviewRequested { review, .. } => format!("review {}", review.0),
-        AgentEvent::ReviewDone {
-            review,
-            applied,
-            declined_hunks,
-            ..
-        } => {
-            let written = applied.as_ref().map_or(0, |applied| applied.changes.len());
-            format!(
-                "reviewed {}: {written} files written, {declined_hunks} declined",
-                review.0
-            )
-        }
-        AgentEvent::TurnDone { answered, .. } => format!("done, answered: {answered}"),
-        AgentEvent::TurnFailed { error, .. } => format!("failed: {error}"),
-        AgentEvent::TurnInterrupted { .. } => "interrupted".into(),
-        AgentEvent::Notice(text) => format!("notice: {text}"),
-        AgentEvent::Problem(text) => format!("problem: {text}"),
-        AgentEvent::ModelSwitching { name } => format!("switching to {name}"),
-        AgentEvent::Approvals(policy) => format!("approvals: {policy:?}"),
-        AgentEvent::Effort(effort) => format!("effort: {}", effort.as_str()),
-        AgentEvent::Answer(answer) => format!("answer: {answer:?}"),
-        AgentEvent::TakenBack { text } => format!("taken back: {text:?}"),
-        AgentEvent::ShellStarted { run, command } => format!("shell {}: {command}", run.0),
-        AgentEvent::ShellOutput { run, text } => format!("printed {}: {text}", run.0),
-        AgentEvent::ShellFinished { run, end, .. } => format!("shell {} over: {end:?}", run.0),
-        AgentEvent::Files(list) => format!("files: {}", list.paths.join(" ")),
-        AgentEvent::ModelLoading(_)
-        | AgentEvent::ModelResting { .. }
-        | AgentEvent::Pull(_)
-        | AgentEvent::ModelReady(_)
-        | AgentEvent::Sandbox(_)
-        | AgentEvent::Prefill { .. }
-        | AgentEvent::ReasoningDelta(_)
-        | AgentEvent::AnswerDelta(_)
-        | AgentEvent::ToolCallDelta { .. }
-        | AgentEvent::Context(_)
-        | AgentEvent::Generating { .. }
-        | AgentEvent::History(_)
-        | AgentEvent::Generation(_) => return None,
-    })
-}
-
 pub fn reject(note: &str) -> Decision {
     Decision::Reject {
         note: (!note.is_empty()).then(|| note.to_owned()),
@@ -617,89 +428,6 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     files
-}
-
-/// What one cell does.
-#[derive(Debug)]
-pub enum Cell {
-    Ends(&'static str, CellExit),
-    /// Prints, then runs until it is interrupted.
-    Hangs(&'static str),
-    Breaks,
-}
-
-/// A Python that plays its cells in order.
-#[derive(Debug, Default)]
-pub struct FakePython {
-    cells: Mutex<VecDeque<Cell>>,
-    pub ran: Mutex<Vec<String>>,
-    pub stopped: Mutex<bool>,
-    pub network: Mutex<Vec<bool>>,
-}
-
-impl FakePython {
-    pub fn with(cells: impl Into<VecDeque<Cell>>) -> Self {
-        FakePython {
-            cells: Mutex::new(cells.into()),
-            ..FakePython::default()
-        }
-    }
-}
-
-struct Shared(Arc<FakePython>);
-
-impl Interpreter for Shared {
-    fn description(&self) -> &str {
-        "fake 1.0"
-    }
-
-    fn run<'a>(
-        &'a self,
-        code: &'a str,
-        mut output: Box<dyn FnMut(&str) + Send + 'a>,
-        cancel: &'a CancellationToken,
-    ) -> BoxFuture<'a, Result<CellResult, SandboxError>> {
-        async move {
-            self.0.ran.lock().unwrap().push(code.into());
-            let cell = self
-                .0
-                .cells
-                .lock()
-                .unwrap()
-                .pop_front()
-                .expect("one more cell than scripted");
-            let (text, exit) = match cell {
-                Cell::Ends(text, exit) => (text, exit),
-                Cell::Hangs(text) => {
-                    output(text);
-                    cancel.cancelled().await;
-                    return Ok(CellResult {
-                        output: text.into(),
-                        exit: CellExit::Interrupted,
-                    });
-                }
-                Cell::Breaks => return Err(SandboxError::Kernel("the pipe closed".into())),
-            };
-            output(text);
-            Ok(CellResult {
-                output: text.into(),
-                exit,
-            })
-        }
-        .boxed()
-    }
-
-    fn network(&self) -> bool {
-        self.0.network.lock().unwrap().last() == Some(&true)
-    }
-
-    fn set_network(&self, on: bool) -> BoxFuture<'_, ()> {
-        async move { self.0.network.lock().unwrap().push(on) }.boxed()
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        async move { *self.0.stopped.lock().unwrap() = true }.boxed()
-    }
 }
 
 pub fn demo_profile(mut setup: Setup) -> Setup {

@@ -46,11 +46,14 @@ pub(super) fn switching(model: &mut Model, name: String) {
 pub(super) fn resting(model: &mut Model, name: String, why: Rest) {
     let told = match why {
         Rest::FirstUse => None,
-        Rest::Idle(after) => Some(format!(
-            "{} was not used for {} minutes and is let go",
-            text::label(&name),
-            after.as_secs() / 60
-        )),
+        Rest::Idle(after) => {
+            let minutes = after.as_secs() / 60;
+            let s = if minutes == 1 { "" } else { "s" };
+            let name = text::label(&name);
+            Some(format!(
+                "{name} was not used for {minutes} minute{s} and is let go"
+            ))
+        }
         Rest::MemoryShort => Some(format!("memory is short: {} is let go", text::label(&name))),
     };
     if let Some(told) = told {
