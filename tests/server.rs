@@ -9,10 +9,14 @@
     clippy::print_stderr
 )]
 
+#[path = "server/connecting.rs"]
+mod connecting;
 #[path = "server/faults.rs"]
 mod faults;
 #[path = "server/program.rs"]
 mod program;
+#[path = "server/protocols.rs"]
+mod protocols;
 #[path = "server/real.rs"]
 mod real;
 mod support;

@@ -33,7 +33,7 @@ enum State {
     #[default]
     Idle,
     /// The hub is asked.
-    Asking,
+    Asking(CancellationToken),
     Offered(String, PullOffer),
     Running(CancellationToken),
 }
@@ -73,25 +73,24 @@ impl Pulls {
     }
 
     fn ask(&mut self, name: String) {
-        let busy = matches!(*lock(&self.state), State::Asking | State::Running(_));
+        let busy = matches!(*lock(&self.state), State::Asking(_) | State::Running(_));
         if busy {
             return self.say(AgentEvent::Problem(
                 "a download runs already; one at a time\n  /pull shows it, /pull cancel stops it"
                     .to_owned(),
             ));
         }
-        *lock(&self.state) = State::Asking;
+        let cancel = CancellationToken::new();
+        *lock(&self.state) = State::Asking(cancel.clone());
         let (asking, events, state) = (
             self.host.pull(&name),
             self.events.clone(),
             Arc::clone(&self.state),
         );
         self.tasks.spawn(async move {
-            let asked = asking.await;
-            // What comes after a cancel is not wanted any more.
-            if !matches!(*lock(&state), State::Asking) {
+            let Some(asked) = cancel.run_until_cancelled(asking).await else {
                 return;
-            }
+            };
             let (next, event) = match asked {
                 Ok(offer) if offer.there => {
                     let told = format!("{}\n/model {name} chooses it", offer.words);
@@ -107,7 +106,14 @@ impl Pulls {
                 }
                 Err(problem) => (State::Idle, AgentEvent::Problem(problem)),
             };
-            *lock(&state) = next;
+            {
+                let mut state = lock(&state);
+                // What comes after a cancel is not wanted any more; another one may be asked about by now.
+                if cancel.is_cancelled() {
+                    return;
+                }
+                *state = next;
+            }
             let _ = events.send(event).await;
         });
     }
@@ -156,8 +162,10 @@ impl Pulls {
                 return;
             }
             State::Idle => AgentEvent::Problem("there is no download to stop".to_owned()),
-            State::Asking | State::Offered(..) => {
-                *state = State::Idle;
+            State::Asking(_) | State::Offered(..) => {
+                if let State::Asking(cancel) = std::mem::take(&mut *state) {
+                    cancel.cancel();
+                }
                 AgentEvent::Notice("nothing is downloaded".to_owned())
             }
         };

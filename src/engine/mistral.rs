@@ -22,7 +22,10 @@ use super::codec::Codec;
 use super::outbox::{CAPACITY, Outbox};
 use super::sample::Sampler;
 use super::transcript::Transcript;
-use super::{Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, Sampling, StopReason};
+use super::{
+    Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, LoadProgress, Sampling,
+    StopReason,
+};
 use crate::conversation::Usage;
 use crate::harmony::grammar::TokenTable;
 use crate::harmony::vocab::Vocabulary;
@@ -42,6 +45,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Where a load's progress goes; a full channel drops a report, the next one supersedes it.
+type Progress = mpsc::Sender<LoadProgress>;
 
 /// Room in mistral.rs's response channel, which it awaits at each token. Our task empties it all the time.
 const RESPONSES: usize = 256;

@@ -7,7 +7,7 @@
 use super::ledger::Ledger;
 use super::read_ahead::ReadAhead;
 use super::runner::{LoadedModel, Runner};
-use super::{MistralEngine, Shared};
+use super::{MistralEngine, Progress, Shared};
 use crate::conversation::PromptProfile;
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::codec::Codec;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 
 /// The context of a checkpoint that says none.
 const UNSAID_CONTEXT: usize = 32_768;
@@ -63,9 +63,6 @@ pub(in crate::engine) struct LoadRequest {
     /// Where generations run.
     pub handle: Handle,
 }
-
-/// Where progress goes; a full channel drops a report, the next one supersedes it.
-pub(in crate::engine) type Progress = mpsc::Sender<LoadProgress>;
 
 pub(in crate::engine) fn load(
     request: LoadRequest,

@@ -1,6 +1,6 @@
 //! Weights read beside the load, into the system's cache: faster than page faults, and something to show.
 
-use super::load::Progress;
+use super::Progress;
 use crate::engine::LoadProgress;
 use crate::engine::checkpoint::Checkpoint;
 use std::io::Read;
