@@ -89,7 +89,7 @@ pub struct CommonArgs {
     pub reasoning_budget: Option<usize>,
 
     /// 0 always takes the likeliest token; OpenAI recommends 1
-    #[arg(long, value_name = "T", global = true)]
+    #[arg(long, value_name = "T", global = true, allow_negative_numbers = true)]
     pub temperature: Option<f32>,
 
     /// End the answer where it says TEXT (may be given up to four times)

@@ -79,6 +79,18 @@ impl Reasoning {
     }
 }
 
+/// What ends the reasoning: `<|end|><|start|>assistant`.
+pub(super) fn end(vocabulary: &Vocabulary) -> Vec<TokenId> {
+    let assistant = vocabulary.encode_text("assistant");
+    [&[vocab::END, vocab::START], assistant.as_slice()].concat()
+}
+
+/// What begins the answer behind it: `<|channel|>final<|message|>`.
+pub(super) fn answer(vocabulary: &Vocabulary) -> Vec<TokenId> {
+    let channel = vocabulary.encode_text("final");
+    [&[vocab::CHANNEL], channel.as_slice(), &[vocab::MESSAGE]].concat()
+}
+
 /// The beginning of a character at the end of `bytes`; empty where there is none, or nothing can make it one.
 fn unfinished(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;

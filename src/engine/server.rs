@@ -31,10 +31,11 @@ mod tests;
 
 use super::codec::Codec;
 use super::outbox::{CAPACITY, Outbox};
+use super::reasoning::Reasoning;
 use super::{
     Engine, EngineError, EngineEvent, EngineInfo, GenerateRequest, LoadProgress, Sampling,
 };
-use crate::conversation::PromptProfile;
+use crate::conversation::{PromptProfile, TokenId};
 use crate::harmony::vocab::Vocabulary;
 use adapter::Adapter;
 use fault::Fault;
@@ -43,6 +44,7 @@ use probe::Way;
 use profile::Target;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -67,6 +69,8 @@ struct Shared {
     way: Way,
     habits: Arc<chat::Habits>,
     vocabulary: Arc<Vocabulary>,
+    /// The user knows that no reasoning budget is kept here.
+    told_of_budget: AtomicBool,
 }
 
 /// Connects to a server and finds out how to speak to it. A server that is still loading its model is waited for.
@@ -109,6 +113,7 @@ pub async fn connect(
             way,
             habits: Arc::default(),
             vocabulary,
+            told_of_budget: AtomicBool::new(false),
         }),
         handle: Handle::current(),
     })
@@ -189,10 +194,27 @@ impl Engine for ServerEngine {
 }
 
 impl Shared {
-    /// The prompt in the server's ids; `None` where it is told messages.
-    fn ids(&self, request: &GenerateRequest) -> Option<Vec<u32>> {
+    /// A prompt in the server's ids; `None` where it is told messages.
+    fn ids(&self, prompt: &[TokenId]) -> Option<Vec<u32>> {
         let codec = self.way.codec()?;
-        Some(codec.encode(&request.prompt, &self.vocabulary))
+        Some(codec.encode(prompt, &self.vocabulary))
+    }
+
+    /// What watches over a reasoning budget. A server that is told messages cannot be made to go on with an answer.
+    fn reasoning(&self, budget: Option<usize>) -> Option<Reasoning> {
+        self.way.codec()?;
+        Some(Reasoning::new(budget?, &self.vocabulary))
+    }
+
+    /// A line for the user where a budget is asked for and cannot be kept, once.
+    fn says_of_budget(&self, request: &GenerateRequest) -> Option<String> {
+        let asked = request.sampling.reasoning_budget.is_some() && self.way.codec().is_none();
+        (asked && !self.told_of_budget.swap(true, Ordering::Relaxed)).then(|| {
+            format!(
+                "{} is told messages, so sampling.reasoning_budget is not kept there; /effort low reasons less",
+                self.target.server
+            )
+        })
     }
 
     /// What is sent for a request of at most `limit` new tokens.

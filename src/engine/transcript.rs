@@ -64,6 +64,10 @@ impl Transcript {
             .sum()
     }
 
+    pub(super) fn tokens(&self) -> &[TokenId] {
+        &self.tokens
+    }
+
     pub(super) fn take_tokens(&mut self) -> Vec<TokenId> {
         std::mem::take(&mut self.tokens)
     }

@@ -45,11 +45,13 @@ fn kinds() -> [(Kind, Vec<u8>, &'static str, Protocol); 5] {
 
 /// A stream of llama.cpp that answers `text`, an event an id; the ends of its events.
 pub fn llama(text: &str) -> (Vec<u8>, Vec<usize>) {
+    llama_says(&format!("<|channel|>final<|message|>{text}<|return|>"))
+}
+
+/// As [`llama`], whatever it says.
+pub fn llama_says(spelled: &str) -> (Vec<u8>, Vec<usize>) {
     let vocabulary = vocabulary();
-    let ids = descant::engine::scripted::encode_spelled(
-        &format!("<|channel|>final<|message|>{text}<|return|>"),
-        &vocabulary,
-    );
+    let ids = descant::engine::scripted::encode_spelled(spelled, &vocabulary);
     let (mut bytes, mut ends, mut held) = (Vec::new(), vec![0], Vec::new());
     for (count, id) in ids.iter().enumerate() {
         held.extend(vocabulary.decode_bytes(&[*id]));
@@ -123,5 +125,51 @@ async fn bytes_that_come_one_by_one_are_the_same_stream() {
             (spelled, Ok(StopReason::Stop)),
             "{kind:?}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reasoning_ends_at_its_budget_and_the_answer_is_asked_for_behind_it() {
+    let said = "<|channel|>analysis<|message|>one two three";
+    let (thought, ends) = llama_says(&format!("{said} four five six"));
+    let thought = thought[..*ends.last().unwrap()].to_vec();
+    let (rest, _) = llama_says("42.<|return|>");
+    let server = Kind::Llama.start(move |_, before| match before {
+        0 => [begin(&thought), vec![Act::Hang]].concat(),
+        1 => answer(503, &json!({"error": {"message": "busy"}})),
+        _ => stream(&rest),
+    });
+    let mut request = request();
+    request.sampling.reasoning_budget = Some(3);
+    let prompt = request.prompt.clone();
+    let done = generate(&engine(target(&server.url)).await, request).await;
+    let opened = format!("{said}<|end|><|start|>assistant<|channel|>final<|message|>");
+    assert_eq!(done.text(), format!("{opened}42.<|return|>"));
+    assert_eq!(
+        (&done.streamed, done.ended),
+        (&done.tokens, Ok(StopReason::Stop))
+    );
+    // The first request was let go, and the last goes on behind what was said.
+    server.wait_closed(1);
+    let asked = server.generations(Kind::Llama);
+    assert_eq!(asked.len(), 3);
+    let opened = descant::engine::scripted::encode_spelled(&opened, &vocabulary());
+    let expected = [prompt, opened.clone()].concat();
+    assert_eq!(asked[2].body["prompt"], json!(expected));
+    assert_eq!(asked[2].body["n_predict"], json!(500 - opened.len()));
+    assert_eq!(done.usage.generated_tokens, done.tokens.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_messages_keeps_no_budget_and_that_is_said_once() {
+    let bytes = fixture("chat-sglang.sse");
+    let server = Kind::Chat.start(move |_, _| stream(&bytes));
+    let engine = engine(target(&server.url)).await;
+    for notices in [1, 0] {
+        let mut request = request();
+        request.sampling.reasoning_budget = Some(3);
+        let done = generate(&engine, request).await;
+        assert_eq!(done.ended, Ok(StopReason::Stop));
+        assert_eq!(done.notices.len(), notices, "{:?}", done.notices);
     }
 }

@@ -5,9 +5,8 @@ use super::steer::Thinking;
 use crate::conversation::TokenId;
 use crate::engine::GenerateRequest;
 use crate::engine::guided::Guided;
-use crate::engine::reasoning::Reasoning;
+use crate::engine::reasoning::{self, Reasoning};
 use crate::harmony::grammar::{GrammarError, Guide, TokenTable};
-use crate::harmony::vocab;
 use std::sync::Arc;
 
 impl Shared {
@@ -39,12 +38,11 @@ impl Shared {
     /// The reasoning of a request that has a budget for it.
     pub(super) fn thinking(&self, request: &GenerateRequest) -> Option<Thinking> {
         let budget = request.sampling.reasoning_budget?;
-        let words = |tokens: &[&[TokenId]]| self.codec.encode(&tokens.concat(), &self.vocabulary);
-        let text = |text: &str| self.vocabulary.encode_text(text);
+        let words = |tokens: Vec<TokenId>| self.codec.encode(&tokens, &self.vocabulary);
         Some(Thinking {
             reasoning: Reasoning::new(budget, &self.vocabulary),
-            end: words(&[&[vocab::END, vocab::START], &text("assistant")]),
-            answer: words(&[&[vocab::CHANNEL], &text("final"), &[vocab::MESSAGE]]),
+            end: words(reasoning::end(&self.vocabulary)),
+            answer: words(reasoning::answer(&self.vocabulary)),
             due: Vec::new(),
             ended: None,
         })

@@ -1,7 +1,8 @@
 //! One generation at a server: asked, asked again while nothing has come, followed to its end.
 //!
 //! Nobody waits for the reader and nothing waits for ever: every await here also serves the outbox, the user's
-//! interrupt and a deadline. Leaving drops the answer, which closes the connection.
+//! interrupt and a deadline. Leaving drops the answer, which closes the connection. Where reasoning is as long as its
+//! budget, a second request goes on behind it with the answer.
 
 use super::Shared;
 use super::adapter::{Figures, Reading};
@@ -10,6 +11,7 @@ use super::http::deepest;
 use super::sse::{Events, TooLong};
 use crate::conversation::Usage;
 use crate::engine::outbox::Outbox;
+use crate::engine::reasoning::{self, Reasoning};
 use crate::engine::transcript::{Transcript, ends_generation};
 use crate::engine::{EngineError, EngineEvent, GenerateRequest, StopReason};
 use serde_json::Value;
@@ -22,6 +24,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A server that is told messages counts other tokens than ours: so many of ours may stand for one of its.
 const TOKENS_FOR_ONE: usize = 4;
+
+/// How a stream ended.
+enum Came {
+    Over(StopReason),
+    /// The reasoning is as long as it may be; the answer is to be asked for.
+    Reasoned,
+}
 
 /// Why a wait came to nothing.
 enum Halt {
@@ -37,6 +46,8 @@ struct Follow<'a> {
     outbox: &'a mut Outbox,
     transcript: Transcript,
     figures: Figures,
+    /// Of a server that takes ids: what it may still reason.
+    reasoning: Option<Reasoning>,
     limit: usize,
     /// Prompt tokens in all, and those reported as computed.
     prompt: usize,
@@ -49,7 +60,7 @@ struct Follow<'a> {
 }
 
 pub(super) async fn run(shared: &Shared, request: GenerateRequest, outbox: &mut Outbox) {
-    let ids = shared.ids(&request);
+    let ids = shared.ids(&request.prompt);
     let prompt = ids.as_ref().map_or(request.prompt.len(), Vec::len);
     let context = shared.info.context_length;
     if prompt == 0 || prompt >= context {
@@ -57,6 +68,9 @@ pub(super) async fn run(shared: &Shared, request: GenerateRequest, outbox: &mut 
             error: EngineError::ContextFull { prompt, context },
             tokens: Vec::new(),
         });
+    }
+    if let Some(line) = shared.says_of_budget(&request) {
+        outbox.push(EngineEvent::Notice(line));
     }
     outbox.push(EngineEvent::Prefill {
         done: 0,
@@ -69,6 +83,7 @@ pub(super) async fn run(shared: &Shared, request: GenerateRequest, outbox: &mut 
         outbox,
         transcript: Transcript::new(&shared.vocabulary),
         figures: Figures::default(),
+        reasoning: shared.reasoning(request.sampling.reasoning_budget),
         limit: request.max_tokens.min(context - prompt),
         prompt,
         prefilled: prompt,
@@ -79,7 +94,7 @@ pub(super) async fn run(shared: &Shared, request: GenerateRequest, outbox: &mut 
     };
     let ended = match follow.limit {
         0 => Ok(StopReason::Length),
-        _ => follow.attempts(ids.as_deref()).await,
+        _ => follow.whole(ids).await,
     };
     follow.transcript.finish(follow.outbox);
     let usage = follow.usage();
@@ -95,15 +110,45 @@ pub(super) async fn run(shared: &Shared, request: GenerateRequest, outbox: &mut 
 }
 
 impl Follow<'_> {
+    /// The generation; where its reasoning was ended, in two requests.
+    async fn whole(&mut self, ids: Option<Vec<u32>>) -> Result<StopReason, EngineError> {
+        if let Came::Over(stop) = self.attempts(ids.as_deref()).await? {
+            return Ok(stop);
+        }
+        let vocabulary = &self.shared.vocabulary;
+        let tokens = self.reasoning.take().map_or(0, |spent| spent.spent());
+        self.outbox.push(EngineEvent::ReasoningEnded { tokens });
+        // Its counts would be those of the second request alone.
+        self.figures = Figures::default();
+        for token in [reasoning::end(vocabulary), reasoning::answer(vocabulary)].concat() {
+            self.transcript.push(token, self.outbox);
+        }
+        if self.transcript.len() >= self.limit {
+            return Ok(StopReason::Length);
+        }
+        let said = [&self.request.prompt, self.transcript.tokens()].concat();
+        let ids = self.shared.ids(&said);
+        let came = self.attempts(ids.as_deref()).await?;
+        self.figures = Figures::default();
+        Ok(match came {
+            Came::Over(stop) => stop,
+            Came::Reasoned => StopReason::Length,
+        })
+    }
+
     /// Asks until something comes, as often as the profile allows.
-    async fn attempts(&mut self, ids: Option<&[u32]>) -> Result<StopReason, EngineError> {
+    async fn attempts(&mut self, ids: Option<&[u32]>) -> Result<Came, EngineError> {
         let target = &self.shared.target;
         let mut attempt = 0;
+        let before = self.transcript.len();
         loop {
-            let body = self.shared.body(self.request, ids, self.limit);
+            let limit = self.limit - before;
+            let body = self.shared.body(self.request, ids, limit);
             let fault = match self.attempt(&body).await {
-                Ok(stop) => return Ok(stop),
-                Err(Halt::Cancelled | Halt::Gone) => return Ok(StopReason::Cancelled),
+                Ok(came) => return Ok(came),
+                Err(Halt::Cancelled | Halt::Gone) => {
+                    return Ok(Came::Over(StopReason::Cancelled));
+                }
                 Err(Halt::Fault(fault)) => fault,
             };
             let habits = &self.shared.habits;
@@ -117,7 +162,7 @@ impl Follow<'_> {
                 continue;
             }
             attempt += 1;
-            let again = self.transcript.len() == 0
+            let again = self.transcript.len() == before
                 && fault.is_passing()
                 && attempt <= target.profile.retries;
             let Some(wait) = fault.wait(attempt).filter(|_| again) else {
@@ -132,14 +177,16 @@ impl Follow<'_> {
             )));
             let until = Instant::now() + wait;
             match self.attend(std::future::pending::<()>(), until).await {
-                Err(Halt::Cancelled | Halt::Gone) => return Ok(StopReason::Cancelled),
+                Err(Halt::Cancelled | Halt::Gone) => {
+                    return Ok(Came::Over(StopReason::Cancelled));
+                }
                 Ok(()) | Err(Halt::Fault(_)) => {}
             }
         }
     }
 
     /// One request and its stream.
-    async fn attempt(&mut self, body: &Value) -> Result<StopReason, Halt> {
+    async fn attempt(&mut self, body: &Value) -> Result<Came, Halt> {
         let shared = self.shared;
         let (path, timeouts) = (shared.way.protocol().path(), shared.target.profile.timeouts);
         self.deadline = Instant::now() + timeouts.first_token;
@@ -152,7 +199,7 @@ impl Follow<'_> {
             let chunk = match self.attend(response.chunk(), self.deadline).await {
                 Ok(chunk) => chunk,
                 // Only the server's own counts are missing.
-                Err(halt) => return stop.ok_or(halt),
+                Err(halt) => return stop.map(Came::Over).ok_or(halt),
             };
             let mut over = false;
             match chunk {
@@ -166,7 +213,7 @@ impl Follow<'_> {
                 }
                 Err(error) => {
                     let fault = Fault::Cut(format!(": {}", deepest(&error)));
-                    return stop.ok_or(Halt::Fault(fault));
+                    return stop.map(Came::Over).ok_or(Halt::Fault(fault));
                 }
             }
             for event in data.drain(..) {
@@ -178,6 +225,9 @@ impl Follow<'_> {
                 let taken = read(&event).and_then(|event| adapter.take(&event, &mut reading));
                 // What came with a mistake was sampled all the same.
                 let ended = self.take(reading, stop.is_some());
+                if self.reasoning.as_ref().is_some_and(Reasoning::is_over) && stop.is_none() {
+                    return Ok(Came::Reasoned);
+                }
                 if let (Some(ended), None) = (ended, stop) {
                     stop = Some(ended);
                     self.deadline = Instant::now() + FAREWELL;
@@ -188,7 +238,7 @@ impl Follow<'_> {
             }
             if over {
                 return match stop {
-                    Some(stop) => Ok(stop),
+                    Some(stop) => Ok(Came::Over(stop)),
                     None => Err(Halt::Fault(Fault::Cut(String::new()))),
                 };
             }
@@ -223,6 +273,12 @@ impl Follow<'_> {
                 return Some(StopReason::Length);
             }
             self.transcript.push(token, self.outbox);
+            if let Some(reasoning) = &mut self.reasoning {
+                reasoning.take(token);
+                if reasoning.is_over() {
+                    return None;
+                }
+            }
             if raw && ends_generation(token) {
                 return Some(StopReason::Stop);
             }
