@@ -13,10 +13,12 @@ mod compact;
 mod contained;
 mod container;
 mod context;
+mod desk;
 mod dispatch;
 mod export;
 mod generation;
 mod history;
+mod host;
 mod inquiry;
 mod life;
 mod link;
@@ -43,55 +45,33 @@ mod turn;
 
 pub use context::ContextUse;
 pub use export::{Exported, Format};
-pub use inquiry::{Answer, Check, Facts, Host, Inquiry, LoadWish, ModelChoice, SessionFile};
+pub use host::{
+    Check, Host, LoadWish, LoadedModel, ModelChoice, ModelLoad, PullOffer, PullRun, SandboxLoad,
+    Settled,
+};
+pub use inquiry::{Answer, Facts, Inquiry, SessionFile};
 pub use past::Past;
 pub use protocol::{
     AgentCommand, AgentEvent, FileList, HistoryEvent, Listed, Message, PullState, PullStep, Rest,
     Restored, ReviewId, RunId, SandboxChange, SandboxState, ShellEnd, ToolStatus,
 };
-pub use pull::{PullOffer, PullRun};
 
 use crate::config::{Asking, CompactSettings};
 use crate::conversation::Effort;
 // Events carry these: consumers name them from here and import no engine.
-use crate::engine::Engine;
 pub use crate::engine::{EngineError, EngineInfo, LoadProgress, Protocol};
 use crate::harmony::vocab::{VocabError, Vocabulary};
 pub use crate::hub::{PullProgress, Stage as PullStage};
 use crate::patch::Journal;
-use crate::sandbox::SandboxError;
 // What the user may ask of the image, and how far it is.
 pub use crate::sandbox::{ImageProgress, ImageWish};
 use crate::session;
 pub use crate::session::TurnEnd;
-use crate::tools::python::Interpreter;
 use crate::workspace::Workspace;
-use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-pub use trust::Settled;
-
-/// What a load gives.
-pub type LoadedModel = (Arc<dyn Engine>, Arc<Vocabulary>);
-
-/// A model that is being loaded while the user already types. `outcome` is polled on a task of its own;
-/// work that blocks belongs on the runtime's blocking threads.
-pub struct ModelLoad {
-    pub progress: mpsc::Receiver<LoadProgress>,
-    pub outcome: BoxFuture<'static, Result<LoadedModel, EngineError>>,
-}
-
-/// A container that is being started meanwhile.
-pub struct SandboxLoad {
-    /// How far its image has got, where it is fetched.
-    pub progress: mpsc::Receiver<ImageProgress>,
-    /// Stops that.
-    pub cancel: CancellationToken,
-    pub outcome: BoxFuture<'static, Result<Box<dyn Interpreter>, SandboxError>>,
-}
 
 /// Who decides about the hunks of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,48 +1,16 @@
 //! What the user asks about the program itself: models, what was changed, facts, what works. Answered on the
 //! side, also while a turn runs; nothing here changes anything.
 
-use super::task::Desk;
-use super::trust::Settled;
-use super::{AgentEvent, ModelLoad, PullOffer, SandboxLoad};
+use super::AgentEvent;
+use super::desk::Desk;
+use super::host::{Check, Host, ModelChoice};
 use crate::config::Asking;
 use crate::patch::{Overall, overall};
-use crate::sandbox::ImageWish;
 use crate::session;
-use futures_util::future::BoxFuture;
-use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-
-/// What the program around an agent can do for it.
-pub trait Host: Send + Sync {
-    /// The models on this machine. It looks at folders, so call it where waiting is allowed.
-    fn models(&self) -> Vec<ModelChoice>;
-    /// Begins to load a model by a name that the user may have typed.
-    fn load(&self, name: &str, wish: LoadWish) -> ModelLoad;
-    /// Asks the hub what a model is made of; the answer can be begun.
-    fn pull(&self, name: &str) -> BoxFuture<'static, Result<PullOffer, String>>;
-    /// Ends when memory gets short where a model on `device` lies; never where nothing tells.
-    fn memory_short(&self, device: &str) -> BoxFuture<'static, ()>;
-    /// Begins to start a container, its image got as the user wishes.
-    fn sandbox(&self, wish: ImageWish) -> SandboxLoad;
-    /// The settings that the repository brings, in words; `None` where there are none that could be used.
-    fn project(&self) -> Option<String>;
-    /// The user's word on them. `Err`: it cannot be remembered, and nothing changes. It writes a file.
-    fn trust(&self, uses: bool) -> Result<Settled, String>;
-    /// What works on this machine.
-    fn checkup(&self) -> BoxFuture<'static, Vec<Check>>;
-}
-
-/// How a model is to be loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LoadWish {
-    /// Another one is still loaded and would be let go: rather refuse than make do with what it leaves.
-    pub beside: bool,
-    /// Tokens of context; `None`: as configured.
-    pub context: Option<usize>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inquiry {
@@ -59,25 +27,6 @@ pub enum Answer {
     Changes(Result<Overall, String>),
     Facts(Facts),
     Checkup(Vec<Check>),
-}
-
-/// A model that is on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelChoice {
-    pub name: String,
-    /// Where it lies, or what it is for.
-    pub place: String,
-}
-
-/// A line of what was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    pub name: &'static str,
-    pub ok: bool,
-    pub detail: String,
-    /// The next step, where something is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
 }
 
 /// Facts that only the agent's side knows.

@@ -1,32 +1,12 @@
 //! A model's download beside the turns: asked about, agreed to, shown, stopped.
 
 use super::AgentEvent;
-use super::inquiry::Host;
+use super::host::{Host, PullOffer, PullRun};
 use super::protocol::{PullState, PullStep};
-use crate::hub::PullProgress;
-use futures_util::future::BoxFuture;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// A download that the user may agree to.
-pub struct PullOffer {
-    /// What it is, how large, where to and with how much room: lines for the user.
-    pub words: String,
-    /// Nothing is missing.
-    pub there: bool,
-    /// Begins it.
-    pub start: Box<dyn FnOnce(CancellationToken) -> PullRun + Send>,
-}
-
-/// A download that runs.
-pub struct PullRun {
-    /// A full channel drops a report; the next one supersedes it.
-    pub progress: mpsc::Receiver<PullProgress>,
-    /// What the user is told when it is done, or what went wrong.
-    pub outcome: BoxFuture<'static, Result<String, String>>,
-}
 
 #[derive(Default)]
 enum State {

@@ -3,10 +3,11 @@
 //! Nothing is written but what the approval policy or a [`super::AgentCommand::Review`] allows. When a file
 //! changed under an open review, the patch is located anew and asked about again.
 
+use super::desk::Desk;
 use super::dispatch::Answer;
 use super::link::Attended;
 use super::stream::Call;
-use super::task::{Core, Desk};
+use super::task::Core;
 use super::{AgentEvent, ApprovalPolicy, ReviewId, ToolStatus};
 use crate::patch::{Applied, ApplyError, Decisions, Plan, apply, report};
 use crate::session::Record;

@@ -1,6 +1,7 @@
 //! Going back to an earlier message: the conversation alone, or the files with it.
 
-use super::task::{Core, Desk};
+use super::desk::Desk;
+use super::task::Core;
 use super::{AgentEvent, HistoryEvent, Message};
 use crate::conversation::TurnId;
 use crate::patch::{Journal, OnChanged};

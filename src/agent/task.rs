@@ -1,6 +1,7 @@
 //! The agent's task: what it holds, and what it does between turns.
 
 use super::background::{Arrival, Model, Python, load_model, start_sandbox};
+use super::desk::Desk;
 use super::history::History;
 use super::inquiry::{Inquiries, SessionFile};
 use super::life::{Life, tired};
@@ -12,7 +13,6 @@ use crate::conversation::{PromptSpec, TurnId};
 use crate::patch::{Direction, Journal, OnChanged};
 use crate::session::{Record, State, Writer};
 use crate::workspace::Workspace;
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,15 +22,6 @@ use tokio_util::sync::CancellationToken;
 /// How long the end waits for a container that is starting or stopping; what is left then is removed by
 /// the sandbox's own clean-up.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// Where patches go. The journal is used on blocking threads, one change at a time.
-#[derive(Debug, Clone)]
-pub(super) struct Desk {
-    pub(super) workspace: Arc<Workspace>,
-    pub(super) journal: Arc<Mutex<Journal>>,
-    /// Checkpoints of this conversation.
-    pub(super) written: Arc<Mutex<BTreeSet<u64>>>,
-}
 
 /// All of an agent's state.
 pub(super) struct Core {

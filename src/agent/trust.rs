@@ -2,18 +2,7 @@
 
 use super::task::Core;
 use super::{AgentEvent, ApprovalPolicy};
-use crate::config::Asking;
 use crate::conversation::Effort;
-
-/// What the user's word changes at once.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Settled {
-    pub effort: Option<Effort>,
-    pub approvals: Option<ApprovalPolicy>,
-    pub asking: Option<Asking>,
-    /// More counts from the next start on.
-    pub later: bool,
-}
 
 /// Less is written without the user's word.
 fn strictness(policy: ApprovalPolicy) -> u8 {
