@@ -154,7 +154,9 @@ fn the_answer_ends_at_a_text_that_the_user_named() {
         let mut setup = setup([
             // What is reasoned, or written into a call, is not the answer.
             reason("not at the end yet") + &call("search", r#"{"pattern":"the end"}"#),
-            reason("now") + &answer("one two the end and more that nobody asked for"),
+            reason("now")
+                + "<|channel|>final<|message|>one two the end and more<|end|><|start|>assistant"
+                + &call("read_file", r#"{"path":"a.txt"}"#),
             answer("next"),
         ]);
         setup.record = true;
@@ -168,6 +170,12 @@ fn the_answer_ends_at_a_text_that_the_user_named() {
             "{told:?}"
         );
         assert_eq!(told.last().unwrap(), "done, answered: true", "{told:?}");
+        let calls = told.iter().filter(|line| line.starts_with("call "));
+        assert_eq!(
+            calls.count(),
+            1,
+            "what it says behind the end is not heard: {told:?}"
+        );
         let items = session::load(rig.session.as_ref().unwrap())
             .unwrap()
             .into_state()

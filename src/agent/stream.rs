@@ -58,6 +58,10 @@ impl Stream {
     /// The event's meaning for the consumer, if it has one.
     pub(super) fn take(&mut self, event: HarmonyEvent) -> Option<AgentEvent> {
         self.began = true;
+        // An engine may have said more before it heard of the end: a call among it must not run.
+        if self.stopped && self.answer.is_some() {
+            return None;
+        }
         match event {
             HarmonyEvent::MessageStarted(header) => {
                 self.open = Some(self.kind(&header));

@@ -46,6 +46,15 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// What an error says, without the stack that candle writes behind it where `RUST_BACKTRACE` is set.
+pub fn message_of(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let lines = text
+        .lines()
+        .take_while(|line| !line.trim_start().starts_with("0: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Where a load's progress goes; a full channel drops a report, the next one supersedes it.
 type Progress = mpsc::Sender<LoadProgress>;
 

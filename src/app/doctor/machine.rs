@@ -5,6 +5,7 @@ use crate::agent::Check;
 use crate::app::Setup;
 use crate::app::models::catalog::{State, entries};
 use crate::engine::memory::{Memory, memory};
+use crate::engine::mistral::message_of;
 use crate::hub::{bytes, cache::free_space};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -71,7 +72,7 @@ fn device() -> Check {
         }
         Err(error) => bad(
             "device",
-            format!("the GPU cannot be used: {error}"),
+            format!("the GPU cannot be used: {}", message_of(&error)),
             "check its driver; -m demo runs on the CPU",
         ),
     }

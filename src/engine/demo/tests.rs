@@ -3,11 +3,11 @@ use super::*;
 const TWO: [DemoFile; 2] = [
     DemoFile {
         name: "a",
-        bytes: b"alpha",
+        bytes: Cow::Borrowed(b"alpha"),
     },
     DemoFile {
         name: "b",
-        bytes: b"beta",
+        bytes: Cow::Borrowed(b"beta"),
     },
 ];
 
@@ -67,11 +67,11 @@ fn another_build_gets_another_folder() {
     let other = [
         DemoFile {
             name: "a",
-            bytes: b"alpha",
+            bytes: Cow::Borrowed(b"alpha"),
         },
         DemoFile {
             name: "b",
-            bytes: b"BETA",
+            bytes: Cow::Borrowed(b"BETA"),
         },
     ];
     assert_ne!(
@@ -82,11 +82,11 @@ fn another_build_gets_another_folder() {
     let cut = [
         DemoFile {
             name: "a",
-            bytes: b"alphab",
+            bytes: Cow::Borrowed(b"alphab"),
         },
         DemoFile {
             name: "b",
-            bytes: b"eta",
+            bytes: Cow::Borrowed(b"eta"),
         },
     ];
     assert_ne!(hash(&TWO), hash(&cut));

@@ -163,7 +163,10 @@ impl<'a> Follow<'a> {
         };
         self.generation.seal(StopReason::Cancelled);
         self.take_new();
-        Some(End::Refused(EngineError::Broken(reason)))
+        tracing::warn!(reason, "mistral.rs refused");
+        Some(End::Refused(EngineError::Broken(super::message_of(
+            &reason,
+        ))))
     }
 
     /// Reads the ids recorded since the last time.

@@ -7,7 +7,7 @@
 use super::ledger::Ledger;
 use super::read_ahead::ReadAhead;
 use super::runner::{LoadedModel, Runner};
-use super::{MistralEngine, Progress, Shared};
+use super::{MistralEngine, Progress, Shared, message_of};
 use crate::conversation::PromptProfile;
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::codec::Codec;
@@ -111,8 +111,13 @@ pub(in crate::engine) fn load(
     let reader = ReadAhead::start(&checkpoint, progress.clone(), start);
     let pipeline = build(&request, &checkpoint, &tokenizer, &device, dtype, context);
     let read_all = reader.finish();
-    let (pipeline, scheduler, paged) = pipeline
-        .map_err(|e| unavailable(name, format!("mistral.rs could not load it: {e}"), RELOAD))?;
+    let (pipeline, scheduler, paged) = pipeline.map_err(|e| {
+        unavailable(
+            name,
+            format!("mistral.rs could not load it: {}", message_of(&e)),
+            RELOAD,
+        )
+    })?;
     if let Err(error) = read_all {
         tracing::warn!("reading the weights ahead failed: {error}");
     }
@@ -187,6 +192,8 @@ fn unavailable(model: &str, reason: String, hint: &str) -> EngineError {
 
 const ACCELERATORS: &str = "use the built-in demo model (-m demo), or build Descant for your GPU: cargo install --path . --features cuda (or metal)";
 
+const DRIVER: &str = "check the GPU's driver (descant doctor names it), use the built-in demo model (-m demo), or a server (--server URL)";
+
 /// GPT-OSS's weights are MXFP4, which mistral.rs computes on CUDA and Metal only.
 fn refuse_without_accelerator(model: &str, needs_one: bool) -> Result<(), EngineError> {
     if needs_one
@@ -209,14 +216,19 @@ fn device(model: &str, force_cpu: bool, needs_accelerator: bool) -> Result<Devic
     let device = if force_cpu || !cfg!(any(feature = "cuda", feature = "metal")) {
         Device::Cpu
     } else {
-        mistralrs::best_device(false)
-            .map_err(|e| unavailable(model, format!("the GPU cannot be used: {e}"), ACCELERATORS))?
+        mistralrs::best_device(false).map_err(|e| {
+            unavailable(
+                model,
+                format!("the GPU cannot be used: {}", message_of(&e)),
+                DRIVER,
+            )
+        })?
     };
     if needs_accelerator && matches!(device, Device::Cpu) && !cfg!(feature = "gpt-oss-on-cpu") {
         return Err(unavailable(
             model,
             "GPT-OSS needs a GPU, and none was found".into(),
-            ACCELERATORS,
+            DRIVER,
         ));
     }
     Ok(device)
@@ -389,7 +401,7 @@ fn build(
 }
 
 fn chain(error: impl std::fmt::Display) -> String {
-    format!("{error:#}")
+    message_of(&format!("{error:#}"))
 }
 
 /// A file that the loader reads once.

@@ -267,3 +267,16 @@ async fn scores_that_are_not_numbers_break_the_generation() {
         "{end:?}"
     );
 }
+
+#[test]
+fn a_stack_behind_an_error_is_for_nobody() {
+    let error = "query must be a cuda tensor\n   0: candle_core::error::Error::bt\n   1: rotary";
+    assert_eq!(
+        crate::engine::mistral::message_of(&error),
+        "query must be a cuda tensor"
+    );
+    assert_eq!(
+        crate::engine::mistral::message_of(&"two\nlines"),
+        "two\nlines"
+    );
+}
