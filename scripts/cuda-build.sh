@@ -6,7 +6,8 @@
 # nvcc, its headers and libraries come from the Python registry (1.2 GB, once) and are kept with the build in
 # ${XDG_CACHE_HOME:-~/.cache}/descant. The one thing that no registry has is the driver's libcuda: a stub with the
 # functions of cuda.h stands in for the link. The program asks the real one's name, so on a machine with an NVIDIA
-# driver and CUDA 13's libraries it runs as it is; here it starts, and says that there is no device.
+# driver and CUDA 13's libraries it runs as it is; here it starts, says that there is no device, and runs the demo. An
+# hour of one core.
 #
 # CUDA_COMPUTE_CAP names the GPU's architecture: 90 is Hopper (H100, H200), 89 Ada (RTX 40), 120 Blackwell (RTX 50).
 set -euo pipefail
@@ -62,5 +63,12 @@ say 'it asks for these libraries of CUDA:'
 needed=$(readelf -d "$binary" | sed -nE 's/.*NEEDED.*\[(lib(cu|nv)[^]]*)\]/\1/p')
 printf '%s\n' "$needed"
 grep -q '^libcuda\.so\.1$' <<<"$needed" || die 'libcuda.so.1 is not among them: nothing of CUDA was linked in'
-say 'and starts:'
-LD_LIBRARY_PATH=$HOME_OF_CUDA/lib:$HOME_OF_CUDA/lib/stubs "$binary" --version
+say 'and starts, and the demo answers:'
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+printf 'one\ntwo\n' >"$folder/a.txt"
+export LD_LIBRARY_PATH=$HOME_OF_CUDA/lib:$HOME_OF_CUDA/lib/stubs DESCANT_HOME=$folder/.home
+"$binary" --version
+said=$("$binary" -C "$folder" --once -m demo -c sandbox.enabled=false 'Show a.txt.')
+printf '%s\n' "$said"
+grep -qx two <<<"$said" || die 'the demo does not answer in a build with CUDA'
