@@ -3,6 +3,10 @@
 //! Pure: records in, the events of the time out, whole where they streamed. Also who still waits for an
 //! answer: a killed process leaves calls without one, and the model must never see such a call.
 
+mod kept;
+
+pub(super) use kept::{kept, parts};
+
 use super::shell::Told;
 use super::stop::Stops;
 use super::stream::{Call, Stream, shown_tool};
@@ -14,7 +18,6 @@ use crate::patch::{Decisions, Plan};
 use crate::session::{CallEnd, Entry, Record, TurnEnd};
 use crate::tools::{self, Tool};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,57 +126,6 @@ impl Retold {
     pub(super) fn calls_after(&self, calls: u64) -> u64 {
         self.calls.max(calls + self.made)
     }
-}
-
-/// The records of a conversation in parts, each of whole turns and of at least `least` bytes of text or so.
-pub(super) fn parts(records: &[&Record], least: usize) -> Vec<Range<usize>> {
-    let mut out = Vec::new();
-    let (mut begin, mut weight) = (0, 0);
-    for (at, record) in records.iter().enumerate() {
-        if weight >= least && matches!(record, Record::TurnStarted { .. }) {
-            out.push(begin..at);
-            (begin, weight) = (at, 0);
-        }
-        weight += match record {
-            Record::Tokens { tokens, .. } => tokens.len() * 4,
-            Record::Output { text, .. } => text.len(),
-            Record::Item(Entry { entry }) => match entry {
-                Item::User { text }
-                | Item::Attached { text, .. }
-                | Item::ToolResult { text, .. } => text.len(),
-                Item::Generated { tokens } => tokens.len() * 4,
-            },
-            Record::Reviewed { .. } => 1024,
-            Record::TurnStarted { .. }
-            | Record::TurnEnded { .. }
-            | Record::CallEnded { .. }
-            | Record::Said { .. }
-            | Record::Prompt { .. }
-            | Record::Rewound { .. }
-            | Record::Compacted { .. }
-            | Record::Cleared => 64,
-        };
-    }
-    out.push(begin..records.len());
-    out
-}
-
-/// What a rewind or a new beginning did not take away.
-pub(super) fn kept(records: &[Record]) -> Vec<&Record> {
-    let mut kept: Vec<&Record> = Vec::with_capacity(records.len());
-    for record in records {
-        match record {
-            Record::Cleared => kept.clear(),
-            Record::Rewound { turn, .. } => {
-                let begins = |record: &&Record| matches!(record, Record::TurnStarted { turn: at, .. } if at >= turn);
-                if let Some(at) = kept.iter().position(begins) {
-                    kept.truncate(at);
-                }
-            }
-            record => kept.push(record),
-        }
-    }
-    kept
 }
 
 impl Reader<'_> {
