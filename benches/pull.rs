@@ -1,6 +1,6 @@
 //! `cargo bench --bench pull`: a download in ranges against one plain stream of the same bytes from the same stand-in for
 //! the hub, on this machine's loopback: as fast as it goes, and where a server gives each connection a share, as CDNs do.
-//! Both sync the file, which on most disks takes longest; the download also records its chunks and hashes every byte.
+//! Both sync the file; the download also records its chunks and hashes every byte.
 
 #![allow(
     clippy::unwrap_used,

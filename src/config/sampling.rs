@@ -24,7 +24,7 @@ pub struct SamplingConfig {
     pub stop: Vec<String>,
 }
 
-/// As many as any server takes.
+/// As many as OpenAI's API takes.
 pub(super) const MOST_STOPS: usize = 4;
 
 fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {

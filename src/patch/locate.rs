@@ -193,15 +193,12 @@ impl Search<'_> {
                     continue;
                 }
                 for (hunk, start) in self.choose(hunk, stage, *variant, len, free)? {
-                    let core = self
-                        .hunks
-                        .get(hunk)
-                        .map_or(0..0, |twin| core_of(&variant.lines(twin)));
+                    let core = self.core_at(hunk, *variant, start);
                     let place = Place {
                         range: start..start + len,
                         stage,
                         variant: *variant,
-                        core: start + core.start..start + core.end,
+                        core,
                         rows: None,
                     };
                     self.cursor = place.core.end;
@@ -218,6 +215,13 @@ impl Search<'_> {
             });
         }
         self.place_alike(hunk, patch)
+    }
+
+    /// From the first to the last change of a hunk whose old lines begin at `start`.
+    fn core_at(&self, hunk: usize, variant: Variant, start: usize) -> Range<usize> {
+        let hunk = self.hunks.get(hunk);
+        let core = hunk.map_or(0..0, |hunk| core_of(&variant.lines(hunk)));
+        start + core.start..start + core.end
     }
 
     /// The last resort, and where it does not help, the error.

@@ -13,6 +13,8 @@ use reader::Reader;
 /// A header with more text (in bytes) or more markers than this is none: whole ones have 60 and 2.
 const LONGEST_HEADER: usize = 256;
 const MOST_PARTS: usize = 8;
+/// In bytes: bytes that are never a whole one are not waited for.
+const LONGEST_CHARACTER: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
@@ -134,11 +136,14 @@ impl RawHeader {
 
     /// Whether the text so far shows that `<|message|>` was forgotten.
     pub(super) fn is_hopeless(&self) -> bool {
+        if self.len > LONGEST_HEADER + LONGEST_CHARACTER || self.parts.len() > MOST_PARTS {
+            return true;
+        }
         // What becomes text is whole characters.
         if self.ends_in_half_a_character() {
             return false;
         }
-        if self.len > LONGEST_HEADER || self.parts.len() > MOST_PARTS {
+        if self.len > LONGEST_HEADER {
             return true;
         }
         // Nearly all headers are read once, when they close; only a word past the channel can decide.

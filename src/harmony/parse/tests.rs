@@ -503,3 +503,18 @@ fn text_without_a_header_may_begin_with_a_character_of_several_tokens() {
         assert_eq!(parsed.messages[0].text, text);
     }
 }
+
+/// Bytes that always look like the beginning of a character do not make a header of the whole stream.
+#[test]
+fn bytes_that_never_become_a_character_are_text_after_the_longest_header() {
+    let mut parser = Parser::new(vocabulary());
+    let mut events = Vec::new();
+    let half = vocabulary().token_of(&[0xF0]).unwrap();
+    for _ in 0..300 {
+        parser.push(half, &mut events);
+    }
+    assert!(
+        matches!(events.first(), Some(HarmonyEvent::MessageStarted(_))),
+        "{events:?}"
+    );
+}

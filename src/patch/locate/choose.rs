@@ -53,12 +53,9 @@ impl Search<'_> {
             };
             // The places are free for this hunk's changes; a twin with the same old lines may change more of them.
             let free = |(twin, start): (&usize, &usize)| {
-                let core = self
-                    .hunks
-                    .get(*twin)
-                    .map_or(0..0, |twin| core_of(&variant.lines(twin)));
-                let core = start + core.start..start + core.end;
-                self.placed.taken(&core).is_none()
+                self.placed
+                    .taken(&self.core_at(*twin, variant, *start))
+                    .is_none()
             };
             if twins.len() == found.len()
                 && twins.iter().all(alike)
